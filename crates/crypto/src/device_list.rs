@@ -1,0 +1,99 @@
+//! Device lists: numbered, so that an old one cannot pass for the current one.
+
+use prost::Message;
+use types::{Address, DeviceId, Timestamp, limits, wire};
+
+use crate::label::Labelled;
+use crate::{AccountKey, Error, PublicKey};
+
+const WHAT: &str = "device list";
+const LABEL: &str = "veche device list v1";
+
+/// Which devices an account has, verified against the account key in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceList {
+    /// The account.
+    pub address: Address,
+    /// The account's key, which signed this.
+    pub account_key: PublicKey,
+    /// Lists count up from 1.
+    pub number: u64,
+    /// The devices.
+    pub devices: Vec<DeviceId>,
+    /// When it was signed.
+    pub issued: Timestamp,
+}
+
+impl DeviceList {
+    /// Signs a list.
+    pub fn sign(
+        account: &AccountKey,
+        address: &Address,
+        number: u64,
+        devices: &[DeviceId],
+        issued: Timestamp,
+    ) -> wire::SignedDeviceList {
+        let list = wire::DeviceList {
+            address: address.to_string(),
+            account_key: account.public().as_bytes().to_vec().into(),
+            number,
+            device_ids: devices.iter().map(|id| id.to_bytes()).collect(),
+            issued_ms: issued.as_ms(),
+        }
+        .encode_to_vec();
+        let signature = account.sign(&Labelled::new(LABEL).field(&list));
+        wire::SignedDeviceList {
+            list: list.into(),
+            signature,
+        }
+    }
+
+    /// Decodes a list and verifies it against the account key that it names.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] or [`Error::Signature`].
+    pub fn verify(signed: &wire::SignedDeviceList) -> Result<Self, Error> {
+        let malformed = || Error::Malformed(WHAT);
+        let list = wire::DeviceList::decode(signed.list.clone()).map_err(|_| malformed())?;
+        let account_key = PublicKey::decode(&list.account_key)?;
+        account_key.verify(WHAT, &Labelled::new(LABEL).field(&signed.list), &signed.signature)?;
+        if list.number == 0 || list.device_ids.is_empty() || list.device_ids.len() > limits::DEVICES {
+            return Err(malformed());
+        }
+        Ok(Self {
+            address: list.address.parse().map_err(|_| malformed())?,
+            account_key,
+            number: list.number,
+            devices: list
+                .device_ids
+                .iter()
+                .map(|id| DeviceId::try_from(id.as_ref()))
+                .collect::<Result<_, _>>()
+                .map_err(|_| malformed())?,
+            issued: Timestamp::from_ms(list.issued_ms),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rng;
+
+    #[test]
+    fn lists_verify_until_they_are_changed() {
+        let account = AccountKey::generate(&Rng::from_seed([1; 32]));
+        let address = "alice@city.example".parse().unwrap();
+        let devices = [DeviceId::new([1; 16]), DeviceId::new([2; 16])];
+        let signed = DeviceList::sign(&account, &address, 3, &devices, Timestamp::from_ms(9));
+        let list = DeviceList::verify(&signed).unwrap();
+        assert_eq!((list.number, list.devices.as_slice()), (3, &devices[..]));
+
+        let mut forged = signed.clone();
+        forged.list = [signed.list.as_ref(), &[0x18, 0x09]].concat().into();
+        assert_eq!(DeviceList::verify(&forged), Err(Error::Signature(WHAT)));
+
+        let empty = DeviceList::sign(&account, &address, 3, &[], Timestamp::from_ms(9));
+        assert_eq!(DeviceList::verify(&empty), Err(Error::Malformed(WHAT)));
+    }
+}

@@ -1,0 +1,61 @@
+//! Account and device keys, what they sign, recovery words and safety numbers.
+//!
+//! This crate never performs I/O, never reads a clock, and draws randomness only from an [`Rng`] it is handed.
+//! Every signature has its own label, so that a signature made for one purpose is worthless for another.
+
+mod certificate;
+mod device_list;
+mod keys;
+mod label;
+mod recovery;
+mod rng;
+mod safety_number;
+mod session;
+
+pub use certificate::{DeviceCertificate, IssueCertificate};
+pub use device_list::DeviceList;
+pub use keys::{AccountKey, DeviceKey, PublicKey, device_id};
+pub use recovery::{RecoveryKey, SealedAccountKey};
+pub use rng::Rng;
+pub use safety_number::SafetyNumber;
+pub use session::{LoginProof, RegisterProof};
+
+/// Why something from outside was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A signature does not verify: the text names what was signed.
+    #[error("the signature of the {0} does not verify")]
+    Signature(&'static str),
+    /// Bytes that do not have the form of what they should be.
+    #[error("the {0} is malformed")]
+    Malformed(&'static str),
+    /// Two statements that must agree do not.
+    #[error("the {what} does not belong to {whose}")]
+    Mismatch {
+        /// What was looked at.
+        what: &'static str,
+        /// Whose it should be.
+        whose: &'static str,
+    },
+    /// Not a word of the list.
+    #[error("word {position}, \"{word}\", is not one of the recovery words; check its spelling")]
+    UnknownWord {
+        /// Counted from one.
+        position: usize,
+        /// As typed.
+        word: String,
+    },
+    /// Every word is known, but they do not belong together.
+    #[error("these words do not belong together; check their order, and that none is missing")]
+    WrongWords,
+    /// There must be 24.
+    #[error("there must be {expected} recovery words, not {found}", expected = RecoveryKey::WORDS)]
+    WordCount {
+        /// How many were given.
+        found: usize,
+    },
+    /// Sealed to another key, or changed since.
+    #[error("the sealed account key does not open with these recovery words")]
+    Unseal,
+}

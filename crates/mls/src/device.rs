@@ -1,0 +1,208 @@
+//! One device's side of MLS: its identity, its key packages, and the groups it is in.
+
+use crypto::{DeviceCertificate, DeviceKey, Rng};
+use mls_rs::client_builder::{
+    BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo,
+    WithMlsRules,
+};
+use mls_rs::extension::MlsExtension;
+use mls_rs::extension::recommended::LastResortKeyPackageExt;
+use mls_rs::group::ExportedTree;
+use mls_rs::{Client, ExtensionList, MlsMessage};
+use mls_rs_core::crypto::SignatureSecretKey;
+use mls_rs_core::identity::SigningIdentity;
+use types::{ConversationId, Suite, Timestamp, limits, wire};
+use zeroize::Zeroizing;
+
+use crate::group::Group;
+use crate::identity::{Identities, signing_identity};
+use crate::policy::Policy;
+use crate::provider::{Provider, cipher_suite};
+use crate::rules::Rules;
+use crate::store::{Saved, Store};
+use crate::{Error, mls_time};
+
+pub(crate) type Config = WithMlsRules<
+    Rules,
+    WithIdentityProvider<
+        Identities,
+        WithCryptoProvider<Provider, WithGroupStateStorage<Store, WithKeyPackageRepo<Store, BaseConfig>>>,
+    >,
+>;
+
+/// A device's keys and groups, in memory. What changed is taken with [`take_changed`](Self::take_changed) and must
+/// be on disk before anything that follows from it leaves the device.
+pub struct Device {
+    identity: SigningIdentity,
+    signer: SignatureSecretKey,
+    provider: Provider,
+    store: Store,
+}
+
+/// What a member needs to come in.
+#[derive(Clone, Copy, Debug)]
+pub struct JoinWith<'a> {
+    /// MLSMessage(Welcome), or MLSMessage(GroupInfo) to rejoin.
+    pub message: &'a [u8],
+    /// The ratchet tree that it names.
+    pub ratchet_tree: &'a [u8],
+}
+
+impl Device {
+    /// The device with this certificate and key, and what was saved of it.
+    pub fn new(
+        signed: &wire::SignedDeviceCertificate,
+        certificate: &DeviceCertificate,
+        key: &DeviceKey,
+        rng: Rng,
+        saved: impl IntoIterator<Item = (Vec<u8>, Zeroizing<Vec<u8>>)>,
+    ) -> Self {
+        Self {
+            identity: signing_identity(signed, certificate),
+            signer: SignatureSecretKey::new(key.to_bytes().to_vec()),
+            provider: Provider::new(rng),
+            store: Store::restore(saved),
+        }
+    }
+
+    /// Makes a key package (RFC 9420 §10), as MLSMessage. Its secrets are kept until it is used; those of a
+    /// last-resort key package stay.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    pub fn generate_key_package(
+        &self,
+        suite: Suite,
+        last_resort: bool,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, Error> {
+        let mut extensions = ExtensionList::new();
+        if last_resort {
+            let extension = LastResortKeyPackageExt.into_extension();
+            extensions.set(extension.map_err(|error| Error::library("mark a key package", error.into()))?);
+        }
+        self.client(suite)
+            .generate_key_package_message(extensions, ExtensionList::new(), Some(mls_time(now)))
+            .and_then(|message| message.to_bytes())
+            .map_err(|error| Error::library("make a key package", error))
+    }
+
+    /// Begins a conversation with this device alone in it, in epoch 0.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    pub fn create(
+        &self,
+        id: ConversationId,
+        suite: Suite,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Group, Error> {
+        let create = || {
+            let mut extensions = ExtensionList::new();
+            extensions.set_from(policy.clone())?;
+            let client = self.client(suite);
+            client.create_group_with_id(
+                id.as_bytes().to_vec(),
+                extensions,
+                ExtensionList::new(),
+                Some(mls_time(now)),
+            )
+        };
+        create()
+            .map_err(|error| Error::library("create a group", error))
+            .and_then(Group::new)
+    }
+
+    /// Joins by a Welcome that was made for one of this device's key packages.
+    ///
+    /// # Errors
+    /// [`Error`]; the key package stays as it was.
+    pub fn join(&self, with: JoinWith<'_>) -> Result<Group, Error> {
+        let welcome = decode(with.message, "Welcome")?;
+        let suite = welcome.cipher_suite().ok_or(Error::Malformed("Welcome"))?;
+        let suite = Suite::from_code(u16::from(suite).into()).map_err(|_| Error::Malformed("Welcome"))?;
+        // Without a time: a leaf's lifetime was checked when it was added, and may well be over by now.
+        let joined = self
+            .client(suite)
+            .join_group(Some(tree(with.ratchet_tree)?), &welcome, None);
+        joined
+            .map_err(|error| Error::library("join by a Welcome", error))
+            .and_then(|(group, _)| Group::new(group))
+    }
+
+    /// Puts this device back into its own place by an external commit, which is returned and must be accepted by the
+    /// delivery service before the group is used.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn rejoin(&self, with: JoinWith<'_>, leaf: u32, now: Timestamp) -> Result<(Group, Vec<u8>), Error> {
+        let group_info = decode(with.message, "GroupInfo")?;
+        let suite = group_info
+            .as_group_info()
+            .ok_or(Error::Malformed("GroupInfo"))?
+            .group_context()
+            .cipher_suite;
+        let suite = Suite::from_code(u16::from(suite).into()).map_err(|_| Error::Malformed("GroupInfo"))?;
+        let tree = tree(with.ratchet_tree)?;
+        let rejoin = || {
+            let builder = self.client(suite).external_commit_builder()?;
+            let (group, commit) = builder
+                .with_tree_data(tree)
+                .with_removal(leaf)
+                .commit_time(mls_time(now))
+                .build(group_info)?;
+            Ok((group, commit.to_bytes()?))
+        };
+        let (group, commit) =
+            rejoin().map_err(|error| Error::library("rejoin by an external commit", error))?;
+        Ok((Group::new(group)?, commit))
+    }
+
+    /// Opens a group that was saved; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Library`] when what was saved cannot be read.
+    pub fn load(&self, id: ConversationId) -> Result<Option<Group>, Error> {
+        if !self.store.has_group(id) {
+            return Ok(None);
+        }
+        // The suite of the client does not matter for loading: the group brings its own.
+        let group = self.client(Suite::Classical).load_group(id.as_bytes());
+        group
+            .map_err(|error| Error::library("open a saved group", error))
+            .and_then(Group::new)
+            .map(Some)
+    }
+
+    /// Forgets a group and its secrets.
+    pub fn forget(&self, id: ConversationId) {
+        self.store.forget_group(id);
+    }
+
+    /// What changed since this was last called.
+    pub fn take_changed(&self) -> Vec<Saved> {
+        self.store.take_changed()
+    }
+
+    fn client(&self, suite: Suite) -> Client<Config> {
+        Client::builder()
+            .key_package_repo(self.store.clone())
+            .group_state_storage(self.store.clone())
+            .crypto_provider(self.provider.clone())
+            .identity_provider(Identities)
+            .mls_rules(Rules)
+            .extension_type(Policy::extension_type())
+            .key_package_lifetime(limits::KEY_PACKAGE_LIFETIME)
+            .signing_identity(self.identity.clone(), self.signer.clone(), cipher_suite(suite))
+            .build()
+    }
+}
+
+pub(crate) fn decode(bytes: &[u8], what: &'static str) -> Result<MlsMessage, Error> {
+    MlsMessage::from_bytes(bytes).map_err(|_| Error::Malformed(what))
+}
+
+pub(crate) fn tree(bytes: &[u8]) -> Result<ExportedTree<'static>, Error> {
+    ExportedTree::from_bytes(bytes).map_err(|_| Error::Malformed("ratchet tree"))
+}

@@ -1,0 +1,18 @@
+//! Turns `proto/veche` into Rust with a compiler written in Rust, so that nobody needs `protoc`.
+
+use std::error::Error;
+
+const ROOT: &str = "../../proto";
+const FILES: [&str; 4] = [
+    "veche/v1/identity.proto",
+    "veche/v1/entry.proto",
+    "veche/v1/stream.proto",
+    "veche/v1/state.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={ROOT}");
+    let descriptors = protox::compile(FILES, [ROOT])?;
+    prost_build::Config::new().bytes(["."]).compile_fds(descriptors)?;
+    Ok(())
+}
