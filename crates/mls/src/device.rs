@@ -10,12 +10,14 @@ use mls_rs::extension::recommended::LastResortKeyPackageExt;
 use mls_rs::group::ExportedTree;
 use mls_rs::{Client, ExtensionList, MlsMessage};
 use mls_rs_core::crypto::SignatureSecretKey;
+use mls_rs_core::group::Member as Leaf;
 use mls_rs_core::identity::SigningIdentity;
 use types::{ConversationId, Suite, Timestamp, limits, wire};
 use zeroize::Zeroizing;
 
 use crate::group::Group;
 use crate::identity::{Identities, signing_identity};
+use crate::member::Member;
 use crate::policy::Policy;
 use crate::provider::{Provider, cipher_suite};
 use crate::rules::Rules;
@@ -114,11 +116,11 @@ impl Device {
             .and_then(Group::new)
     }
 
-    /// Joins by a Welcome that was made for one of this device's key packages.
+    /// Joins by a Welcome that was made for one of this device's key packages; tells who made it, too.
     ///
     /// # Errors
     /// [`Error`]; the key package stays as it was.
-    pub fn join(&self, with: JoinWith<'_>) -> Result<Group, Error> {
+    pub fn join(&self, with: JoinWith<'_>) -> Result<(Group, Member), Error> {
         let welcome = decode(with.message, "Welcome")?;
         let suite = welcome.cipher_suite().ok_or(Error::Malformed("Welcome"))?;
         let suite = Suite::from_code(u16::from(suite).into()).map_err(|_| Error::Malformed("Welcome"))?;
@@ -126,17 +128,18 @@ impl Device {
         let joined = self
             .client(suite)
             .join_group(Some(tree(with.ratchet_tree)?), &welcome, None);
-        joined
-            .map_err(|error| Error::library("join by a Welcome", error))
-            .and_then(|(group, _)| Group::new(group))
+        let (group, info) = joined.map_err(|error| Error::library("join by a Welcome", error))?;
+        let group = Group::new(group)?;
+        let inviter = group.member(info.sender)?;
+        Ok((group, inviter))
     }
 
     /// Puts this device back into its own place by an external commit, which is returned and must be accepted by the
     /// delivery service before the group is used.
     ///
     /// # Errors
-    /// [`Error`].
-    pub fn rejoin(&self, with: JoinWith<'_>, leaf: u32, now: Timestamp) -> Result<(Group, Vec<u8>), Error> {
+    /// [`Error::NotAMember`] when it has no place in the tree; [`Error`].
+    pub fn rejoin(&self, with: JoinWith<'_>, now: Timestamp) -> Result<(Group, Vec<u8>), Error> {
         let group_info = decode(with.message, "GroupInfo")?;
         let suite = group_info
             .as_group_info()
@@ -145,6 +148,13 @@ impl Device {
             .cipher_suite;
         let suite = Suite::from_code(u16::from(suite).into()).map_err(|_| Error::Malformed("GroupInfo"))?;
         let tree = tree(with.ratchet_tree)?;
+        let own = |leaf: &Leaf| leaf.signing_identity.signature_key == self.identity.signature_key;
+        let leaf = tree
+            .roster()
+            .members_iter()
+            .find(own)
+            .map(|leaf| leaf.index)
+            .ok_or(Error::NotAMember)?;
         let rejoin = || {
             let builder = self.client(suite).external_commit_builder()?;
             let (group, commit) = builder

@@ -70,8 +70,10 @@ pub struct NewEpoch {
     pub by: Member,
     /// Leaves that came in.
     pub added: Vec<Member>,
-    /// Leaves that are gone.
+    /// Leaves that others took out.
     pub removed: Vec<Member>,
+    /// Leaves that had asked to go.
+    pub left: Vec<Member>,
     /// The policy before, when it changed.
     pub policy_before: Option<Policy>,
     /// The committer put itself back into its place.
@@ -110,6 +112,11 @@ impl Group {
     /// [`Error::Policy`] when the group lost its policy, which no commit that passed the check can do.
     pub fn policy(&self) -> Result<Policy, Error> {
         Ok(policy_of(self.inner.context())?)
+    }
+
+    /// How many leaves there are.
+    pub fn leaf_count(&self) -> usize {
+        self.inner.roster().members_iter().count()
     }
 
     /// All leaves.
@@ -320,7 +327,7 @@ impl Group {
             .map_err(|error| Error::library("save a group", error))
     }
 
-    fn member(&self, leaf: u32) -> Result<Member, Error> {
+    pub(crate) fn member(&self, leaf: u32) -> Result<Member, Error> {
         let leaf = self
             .inner
             .member_at_index(leaf)
@@ -378,20 +385,20 @@ impl Group {
             CommitEffect::ReInit(_) => return Err(Violation::Proposal("re-initialisation").into()),
         };
         let changes = epoch_changes(&epoch)?;
-        let by = match commit.is_external {
+        let (by, removed) = match commit.is_external {
             // The rejoined device is the one that it removed.
-            true => changes.removed.first().cloned().ok_or(Violation::Rejoin)?,
-            false => prior_member(&epoch, commit.committer)?,
+            true => (
+                changes.removed.first().cloned().ok_or(Violation::Rejoin)?,
+                Vec::new(),
+            ),
+            false => (prior_member(&epoch, commit.committer)?, changes.removed),
         };
         let policy_before = policy_of(&epoch.prior_state().context)?;
         Ok(NewEpoch {
             epoch: epoch.epoch(),
             by,
-            removed: if commit.is_external {
-                Vec::new()
-            } else {
-                changes.removed
-            },
+            removed,
+            left: changes.left,
             added: changes.added,
             policy_before: changes.policy_changed.then_some(policy_before),
             rejoined: commit.is_external,
@@ -403,6 +410,7 @@ impl Group {
 pub(crate) struct EpochChanges {
     pub(crate) added: Vec<Member>,
     pub(crate) removed: Vec<Member>,
+    pub(crate) left: Vec<Member>,
     pub(crate) policy_changed: bool,
 }
 
@@ -411,6 +419,7 @@ pub(crate) fn epoch_changes(epoch: &mls_rs::group::NewEpoch) -> Result<EpochChan
     let mut changes = EpochChanges {
         added: Vec::new(),
         removed: Vec::new(),
+        left: Vec::new(),
         policy_changed: false,
     };
     for info in epoch.applied_proposals() {
@@ -418,7 +427,15 @@ pub(crate) fn epoch_changes(epoch: &mls_rs::group::NewEpoch) -> Result<EpochChan
             Proposal::Add(add) => changes
                 .added
                 .push(Member::of_identity(0, add.signing_identity())?),
-            Proposal::Remove(remove) => changes.removed.push(prior_member(epoch, remove.to_remove())?),
+            Proposal::Remove(remove) => {
+                let member = prior_member(epoch, remove.to_remove())?;
+                // The policy lets no other removal in by reference than one's own.
+                if info.is_by_reference() {
+                    changes.left.push(member)
+                } else {
+                    changes.removed.push(member)
+                }
+            }
             Proposal::GroupContextExtensions(_) => changes.policy_changed = true,
             _ => {}
         }

@@ -20,7 +20,7 @@ pub use device::{Device, JoinWith};
 pub use group::{Change, CommitBundle, Group, NewEpoch, Processed};
 pub use member::Member;
 pub use policy::{Act, ConversationKind, Policy, Removal, Role, Violation};
-pub use public::{Applied, PublicGroup, inspect_key_package};
+pub use public::{Applied, PublicGroup, inspect_key_package, key_package_expires};
 pub use store::Saved;
 
 use mls_rs::error::MlsError;
@@ -54,6 +54,9 @@ pub enum Error {
     /// The commit leaves out a proposal that came before it.
     #[error("the commit leaves out a proposal that came before it")]
     ProposalLeftOut,
+    /// This device has no leaf in the group.
+    #[error("this device is not a member of the group")]
+    NotAMember,
     /// A certificate or key that does not verify.
     #[error("a member's certificate was not accepted")]
     Identity(#[from] crypto::Error),

@@ -7,7 +7,7 @@ use mls_rs::external_client::builder::{
 use mls_rs::external_client::{ExternalClient, ExternalGroup, ExternalReceivedMessage, ExternalSnapshot};
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{CommitEffect, ContentType, ProposalSender};
-use mls_rs_core::extension::MlsExtension;
+use mls_rs_core::extension::{ExtensionType, MlsExtension};
 use types::{Address, ConversationId, Suite, Timestamp};
 
 use crate::device::decode;
@@ -156,7 +156,10 @@ impl PublicGroup {
                 changes.removed.first().cloned().ok_or(Violation::Rejoin)?,
                 Vec::new(),
             ),
-            false => (prior_member(&epoch, commit.committer)?, changes.removed),
+            false => (
+                prior_member(&epoch, commit.committer)?,
+                [changes.removed, changes.left].concat(),
+            ),
         };
         Ok(Applied {
             epoch: epoch.epoch(),
@@ -224,6 +227,26 @@ impl PublicGroup {
         }
     }
 
+    /// Checks MLSMessage(GroupInfo) by which members rejoin in this epoch. Its signature is for them to check.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when it describes another state than this, cannot be rejoined by, or brings the ratchet
+    /// tree along.
+    pub fn inspect_group_info(&self, group_info: &[u8]) -> Result<(), Error> {
+        let what = "GroupInfo of the new epoch by which members can rejoin";
+        let message = decode(group_info, what)?;
+        let info = message.as_group_info().ok_or(Error::Malformed(what))?;
+        let extensions = info.extensions();
+        if info.group_context() == self.inner.group_context()
+            && extensions.has_extension(ExtensionType::EXTERNAL_PUB)
+            && !extensions.has_extension(ExtensionType::RATCHET_TREE)
+        {
+            Ok(())
+        } else {
+            Err(Error::Malformed(what))
+        }
+    }
+
     fn expect_epoch(&self, found: Option<u64>) -> Result<(), Error> {
         match found {
             Some(found) if found != self.epoch() => Err(Error::Epoch {
@@ -251,6 +274,21 @@ pub fn inspect_key_package(key_package: &[u8], suite: Suite, now: Timestamp) -> 
     let checked = client().validate_key_package(message, Some(mls_time(now)));
     checked.map_err(|error| Error::library("check a key package", error))?;
     Ok(member)
+}
+
+/// The moment from which a key package is no longer accepted.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn key_package_expires(key_package: &[u8]) -> Result<Timestamp, Error> {
+    let message = decode(key_package, "key package")?;
+    let package = message.as_key_package().ok_or(Error::Malformed("key package"))?;
+    let expiration = package
+        .expiration()
+        .map_err(|_| Error::Malformed("key package"))?;
+    Ok(Timestamp::from_ms(
+        expiration.seconds_since_epoch().saturating_mul(1000),
+    ))
 }
 
 fn client() -> ExternalClient<Config> {

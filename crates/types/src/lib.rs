@@ -6,6 +6,7 @@ pub mod address;
 pub mod id;
 pub mod limits;
 pub mod log;
+pub mod refusal;
 pub mod suite;
 pub mod time;
 
@@ -22,6 +23,7 @@ pub mod wire {
 pub use address::{Address, Handle, Realm};
 pub use id::{ConversationId, DeviceId, EntryId, TreeHash};
 pub use log::LogId;
+pub use refusal::Refusal;
 pub use suite::Suite;
 pub use time::{Duration, Timestamp};
 

@@ -1,0 +1,387 @@
+//! What people ask for: checked here, done by the outbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use content::{Content, MessageId};
+use crypto::{PublicKey, SafetyNumber};
+use mls::{ConversationKind, Role};
+use types::{Address, ConversationId, limits, wire};
+use wire::ConversationStanding as Standing;
+
+use crate::conversation::Conversation;
+use crate::core::Core;
+use crate::item::Kind;
+use crate::{Answer, Command, CommandId, Error, Target, membership, outbox, receive};
+
+type Conversations = BTreeMap<ConversationId, Conversation>;
+
+/// Begins a command. `Some` is its outcome; without, it comes later.
+pub(crate) fn run(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: CommandId,
+    command: Command,
+) -> Result<Option<Answer>, Error> {
+    core.account()?;
+    match command {
+        // The engine does this itself: there is no account yet.
+        Command::Register { .. } => Err(Error::HasAccount(core.account()?.address.clone())),
+        Command::Send {
+            to,
+            text,
+            in_reply_to,
+        } => send(core, conversations, id, &to, &text, in_reply_to),
+        Command::CreateGroup { name, members } => create_group(core, conversations, id, name, members),
+        Command::Add {
+            conversation,
+            members,
+        } => add(core, conversations, id, conversation, &members),
+        Command::Remove {
+            conversation,
+            members,
+        } => remove(core, conversations, id, conversation, &members),
+        Command::SetRole {
+            conversation,
+            member,
+            role,
+        } => set_role(core, conversations, id, conversation, &member, role),
+        Command::Leave { conversation } => leave(core, conversations, id, conversation),
+        Command::Accept { conversation } => accept(core, conversations, conversation),
+        Command::Block { address } => block(core, &address, true),
+        Command::Unblock { address } => block(core, &address, false),
+        Command::AcceptKey { address } => accept_key(core, conversations, &address),
+        Command::SafetyNumber { address } => safety_number(core, &address),
+    }
+}
+
+fn send(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: CommandId,
+    to: &Target,
+    text: &str,
+    in_reply_to: Option<MessageId>,
+) -> Result<Option<Answer>, Error> {
+    if text.is_empty() || text.len() > limits::TEXT_BYTES {
+        return Err(Error::Length {
+            what: "message",
+            limit: limits::TEXT_BYTES,
+            unit: "bytes",
+        });
+    }
+    let conversation = match to {
+        Target::Person(address) => direct_with(core, conversations, address)?,
+        Target::Conversation(id) => find(conversations, *id)?,
+    };
+    check_keys(core, conversation)?;
+    welcome_in(core, conversation);
+    let mut content = Content::text(core.rng.bytes(), text);
+    if let Some(message) = in_reply_to {
+        content = content.replying_to(message);
+    }
+    core.enqueue(conversation, Kind::Message(content.encode().into()), Some(id));
+    outbox::flush(core, conversation)?;
+    Ok(None)
+}
+
+fn check_keys(core: &Core, conversation: &mut Conversation) -> Result<(), Error> {
+    let mut people: BTreeSet<Address> = conversation.peer().into_iter().collect();
+    if let Some(group) = conversation.group(&core.account()?.mls)? {
+        people.extend(group.members().into_iter().map(|member| member.address));
+    }
+    match people
+        .into_iter()
+        .find(|address| core.contacts.is_changed(address))
+    {
+        Some(address) => Err(Error::KeyChanged(address)),
+        None => Ok(()),
+    }
+}
+
+fn check_person(core: &Core, address: &Address) -> Result<(), Error> {
+    if core.is_self(address) {
+        return Err(Error::Yourself(address.clone()));
+    }
+    if core.account()?.address.realm != address.realm {
+        return Err(Error::OtherRealm(address.clone()));
+    }
+    if core.contacts.is_blocked(address) {
+        return Err(Error::Blocked(address.clone()));
+    }
+    if core.contacts.is_changed(address) {
+        return Err(Error::KeyChanged(address.clone()));
+    }
+    Ok(())
+}
+
+/// The direct conversation with somebody, begun if there is none.
+fn direct_with<'a>(
+    core: &mut Core,
+    conversations: &'a mut Conversations,
+    address: &Address,
+) -> Result<&'a mut Conversation, Error> {
+    check_person(core, address)?;
+    let is_it = |conversation: &&Conversation| {
+        conversation.kind() == ConversationKind::Direct
+            && conversation.standing() != Standing::Ended
+            && conversation.peer().as_ref() == Some(address)
+    };
+    let known = conversations
+        .values()
+        .find(is_it)
+        .map(|conversation| conversation.id);
+    let id = known.unwrap_or_else(|| core.rng.conversation_id());
+    if known.is_none() {
+        let mut conversation = Conversation::new(id, ConversationKind::Direct, Standing::Creating);
+        conversation.state.peer = address.to_string();
+        let change = wire::MembershipChange {
+            add: vec![address.to_string()],
+            ..wire::MembershipChange::default()
+        };
+        core.enqueue(&mut conversation, Kind::Create(change), None);
+        conversations.insert(id, conversation);
+        trust(core, address);
+    }
+    conversations.get_mut(&id).ok_or(Error::NoConversation(id))
+}
+
+/// Whoever is written to is no stranger.
+fn trust(core: &mut Core, address: &Address) {
+    core.contacts
+        .update(&mut core.journal, address, |contact| contact.accepted = true);
+}
+
+/// Answering a request lets it in.
+fn welcome_in(core: &mut Core, conversation: &mut Conversation) {
+    if conversation.standing() != Standing::Request {
+        return;
+    }
+    conversation.state.set_standing(Standing::Active);
+    conversation.keep(&mut core.journal);
+    if let Ok(inviter) = conversation.state.invited_by.parse() {
+        trust(core, &inviter);
+    }
+}
+
+fn create_group(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: CommandId,
+    name: String,
+    members: Vec<Address>,
+) -> Result<Option<Answer>, Error> {
+    if name.is_empty() || name.chars().count() > limits::GROUP_NAME_CHARS {
+        return Err(Error::Length {
+            what: "name",
+            limit: limits::GROUP_NAME_CHARS,
+            unit: "characters",
+        });
+    }
+    let members: BTreeSet<Address> = members.into_iter().collect();
+    membership::check_size(members.len() + 1)?;
+    for address in &members {
+        check_person(core, address)?;
+    }
+    let mut conversation = Conversation::new(
+        core.rng.conversation_id(),
+        ConversationKind::Group,
+        Standing::Creating,
+    );
+    let add = members.iter().map(ToString::to_string).collect();
+    let change = wire::MembershipChange {
+        add,
+        name,
+        ..wire::MembershipChange::default()
+    };
+    core.enqueue(&mut conversation, Kind::Create(change), Some(id));
+    members.iter().for_each(|address| trust(core, address));
+    outbox::flush(core, &mut conversation)?;
+    conversations.insert(conversation.id, conversation);
+    Ok(None)
+}
+
+fn add(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: CommandId,
+    conversation: ConversationId,
+    members: &[Address],
+) -> Result<Option<Answer>, Error> {
+    let conversation = find_group(conversations, conversation)?;
+    let present = accounts(core, conversation)?;
+    for address in members {
+        check_person(core, address)?;
+        if present.contains(address) {
+            return Err(Error::InGroup(address.clone()));
+        }
+    }
+    membership::check_size(present.len() + members.len())?;
+    check_keys(core, conversation)?;
+    let add: BTreeSet<String> = members.iter().map(ToString::to_string).collect();
+    let change = wire::MembershipChange {
+        add: add.into_iter().collect(),
+        ..wire::MembershipChange::default()
+    };
+    enqueue_change(core, conversation, id, change)
+}
+
+fn remove(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: CommandId,
+    conversation: ConversationId,
+    members: &[Address],
+) -> Result<Option<Answer>, Error> {
+    let conversation = find_group(conversations, conversation)?;
+    let present = accounts(core, conversation)?;
+    for address in members {
+        if core.is_self(address) {
+            return Err(Error::Yourself(address.clone()));
+        }
+        if !present.contains(address) {
+            return Err(Error::NotInGroup(address.clone()));
+        }
+    }
+    let remove: BTreeSet<String> = members.iter().map(ToString::to_string).collect();
+    let change = wire::MembershipChange {
+        remove: remove.into_iter().collect(),
+        ..wire::MembershipChange::default()
+    };
+    enqueue_change(core, conversation, id, change)
+}
+
+fn set_role(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: CommandId,
+    conversation: ConversationId,
+    member: &Address,
+    role: Role,
+) -> Result<Option<Answer>, Error> {
+    let conversation = find_group(conversations, conversation)?;
+    if !accounts(core, conversation)?.contains(member) {
+        return Err(Error::NotInGroup(member.clone()));
+    }
+    let role = match role {
+        Role::Member => wire::Role::Member,
+        Role::Admin => wire::Role::Admin,
+        Role::Owner => wire::Role::Owner,
+    };
+    let grant = wire::RoleGrant {
+        address: member.to_string(),
+        role: role.into(),
+    };
+    let change = wire::MembershipChange {
+        roles: vec![grant],
+        ..wire::MembershipChange::default()
+    };
+    enqueue_change(core, conversation, id, change)
+}
+
+fn enqueue_change(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    id: CommandId,
+    change: wire::MembershipChange,
+) -> Result<Option<Answer>, Error> {
+    core.enqueue(conversation, Kind::Change(change), Some(id));
+    outbox::flush(core, conversation)?;
+    Ok(None)
+}
+
+fn leave(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: CommandId,
+    conversation: ConversationId,
+) -> Result<Option<Answer>, Error> {
+    let conversation = find_group(conversations, conversation)?;
+    if accounts(core, conversation)?.len() <= 1 {
+        // Nobody is there who could commit it.
+        receive::end(core, conversation)?;
+        return Ok(Some(Answer::Done));
+    }
+    conversation.state.set_standing(Standing::Leaving);
+    core.enqueue(conversation, Kind::Leave, Some(id));
+    outbox::flush(core, conversation)?;
+    Ok(None)
+}
+
+fn accept(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    conversation: ConversationId,
+) -> Result<Option<Answer>, Error> {
+    let conversation = find(conversations, conversation)?;
+    welcome_in(core, conversation);
+    Ok(Some(Answer::Done))
+}
+
+fn block(core: &mut Core, address: &Address, blocked: bool) -> Result<Option<Answer>, Error> {
+    if core.is_self(address) {
+        return Err(Error::Yourself(address.clone()));
+    }
+    core.contacts
+        .update(&mut core.journal, address, |contact| contact.blocked = blocked);
+    Ok(Some(Answer::Done))
+}
+
+fn accept_key(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    address: &Address,
+) -> Result<Option<Answer>, Error> {
+    if core.contacts.find(address).is_none() {
+        return Err(Error::UnknownPerson(address.clone()));
+    }
+    core.contacts.update(&mut core.journal, address, |contact| {
+        if !contact.changed_key.is_empty() {
+            contact.account_key = std::mem::take(&mut contact.changed_key);
+            // The lists of the old key say nothing about the new one's.
+            contact.list_number = 0;
+        }
+    });
+    for conversation in conversations.values_mut() {
+        outbox::flush(core, conversation)?;
+    }
+    Ok(Some(Answer::Done))
+}
+
+fn safety_number(core: &Core, address: &Address) -> Result<Option<Answer>, Error> {
+    let account = core.account()?;
+    if core.is_self(address) {
+        return Err(Error::Yourself(address.clone()));
+    }
+    let unknown = || Error::UnknownPerson(address.clone());
+    let contact = core.contacts.find(address).ok_or_else(unknown)?;
+    // While a changed key waits, it is the one to compare.
+    let key = if contact.changed_key.is_empty() {
+        &contact.account_key
+    } else {
+        &contact.changed_key
+    };
+    let key = PublicKey::decode(key).map_err(|_| unknown())?;
+    let number = SafetyNumber::of((&account.address, &account.account_public), (address, &key));
+    Ok(Some(Answer::SafetyNumber { number }))
+}
+
+fn accounts(core: &Core, conversation: &mut Conversation) -> Result<BTreeSet<Address>, Error> {
+    let group = conversation.group(&core.account()?.mls)?.ok_or(Error::Ended)?;
+    Ok(group.members().into_iter().map(|member| member.address).collect())
+}
+
+fn find(conversations: &mut Conversations, id: ConversationId) -> Result<&mut Conversation, Error> {
+    let conversation = conversations.get_mut(&id).ok_or(Error::NoConversation(id))?;
+    match conversation.standing() {
+        Standing::Ended | Standing::Leaving => Err(Error::Ended),
+        _ => Ok(conversation),
+    }
+}
+
+fn find_group(conversations: &mut Conversations, id: ConversationId) -> Result<&mut Conversation, Error> {
+    let conversation = find(conversations, id)?;
+    match conversation.kind() {
+        ConversationKind::Direct => Err(Error::Direct),
+        ConversationKind::Group => Ok(conversation),
+    }
+}

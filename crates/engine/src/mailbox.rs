@@ -1,0 +1,258 @@
+//! This device's own mailbox: Welcomes, and news of its key packages.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use mls::{ConversationKind, Group, JoinWith, Member};
+use types::{ConversationId, Duration, EntryId, LogId, Suite, Timestamp, wire};
+use wire::ConversationStanding as Standing;
+use wire::NoticeKind;
+use wire::client_frame::Body;
+use wire::entry_body::Content as EntryContent;
+
+use crate::conversation::Conversation;
+use crate::core::Core;
+use crate::link::Request;
+use crate::{Error, Event, receive};
+
+type Conversations = BTreeMap<ConversationId, Conversation>;
+
+/// Fresh members renew their keys one after another: within this much for each leaf, so that commits stay rare and
+/// each finds a tree that the ones before have filled.
+const UPDATE_TURN: Duration = Duration::from_secs(20);
+const UPDATE_SPREAD_MIN: Duration = Duration::from_secs(120);
+const UPDATE_SPREAD_MAX: Duration = Duration::from_secs(12 * 3600);
+
+/// Entries that wait for their turn; a Welcome may have to wait for its tree.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    entries: VecDeque<wire::Entry>,
+    /// Head of the log when it was subscribed to.
+    pub(crate) head: Option<u64>,
+}
+
+impl Mailbox {
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Everything that the server had when it was asked is applied.
+    pub(crate) fn is_synced(&self, core: &Core) -> bool {
+        let cursor = core
+            .account
+            .as_ref()
+            .map_or(0, |account| account.state.mailbox_cursor);
+        self.entries.is_empty() && self.head.is_some_and(|head| cursor >= head)
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        core: &mut Core,
+        conversations: &mut Conversations,
+        entries: Vec<wire::Entry>,
+    ) -> Result<(), Error> {
+        let last = self.entries.back().map(|entry| entry.seq);
+        let seen = last.unwrap_or(core.account()?.state.mailbox_cursor);
+        self.entries
+            .extend(entries.into_iter().filter(|entry| entry.seq > seen));
+        self.advance(core, conversations)
+    }
+
+    /// The tree for the first Welcome came in.
+    pub(crate) fn tree(
+        &mut self,
+        core: &mut Core,
+        conversations: &mut Conversations,
+        tree: &[u8],
+    ) -> Result<(), Error> {
+        if let Some(entry) = self.entries.pop_front() {
+            join(core, conversations, &entry, tree)?;
+            passed(core, entry.seq)?;
+        }
+        self.advance(core, conversations)
+    }
+
+    /// The server has no tree for the first Welcome: the invitation came to nothing.
+    pub(crate) fn no_tree(
+        &mut self,
+        core: &mut Core,
+        conversations: &mut Conversations,
+    ) -> Result<(), Error> {
+        if let Some(entry) = self.entries.pop_front() {
+            passed(core, entry.seq)?;
+        }
+        self.advance(core, conversations)
+    }
+
+    fn advance(&mut self, core: &mut Core, conversations: &mut Conversations) -> Result<(), Error> {
+        while let Some(entry) = self.entries.front() {
+            let seq = entry.seq;
+            match entry.body.as_ref().and_then(|body| body.content.as_ref()) {
+                Some(EntryContent::Welcome(welcome)) => match wanted(conversations, welcome) {
+                    Some(id) => {
+                        ask_for_tree(core, id, welcome);
+                        return Ok(());
+                    }
+                    None => {}
+                },
+                Some(EntryContent::KeyPackagesUsed(used)) => refill(core, used)?,
+                _ => {}
+            }
+            self.entries.pop_front();
+            passed(core, seq)?;
+        }
+        Ok(())
+    }
+}
+
+fn passed(core: &mut Core, seq: u64) -> Result<(), Error> {
+    if let Some(account) = &mut core.account {
+        account.state.mailbox_cursor = seq;
+        let log = LogId::Mailbox(account.device_id).to_wire();
+        core.tell(Body::Cursor(wire::Cursor { log: Some(log), seq }));
+    }
+    core.keep_account();
+    Ok(())
+}
+
+/// The conversation of a Welcome, unless this device is in it already.
+fn wanted(conversations: &Conversations, welcome: &wire::WelcomeEntry) -> Option<ConversationId> {
+    let id = ConversationId::try_from(welcome.conversation.as_ref()).ok()?;
+    let is_in = conversations
+        .get(&id)
+        .is_some_and(|known| known.standing() != Standing::Ended);
+    (!is_in).then_some(id)
+}
+
+fn ask_for_tree(core: &mut Core, id: ConversationId, welcome: &wire::WelcomeEntry) {
+    let request = Request::FetchTree(id);
+    if !core.link.is_asking(&request) {
+        let fetch = wire::FetchTree {
+            conversation: id.to_bytes(),
+            hash: welcome.tree_hash.clone(),
+        };
+        core.request(request, Body::FetchTree(fetch));
+    }
+}
+
+fn join(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    entry: &wire::Entry,
+    tree: &[u8],
+) -> Result<(), Error> {
+    let Some(body) = &entry.body else { return Ok(()) };
+    let Some(EntryContent::Welcome(welcome)) = &body.content else {
+        return Ok(());
+    };
+    let with = JoinWith {
+        message: &welcome.welcome,
+        ratchet_tree: tree,
+    };
+    // A Welcome that does not open was not made for this device's keys: nothing is joined.
+    let Ok((group, inviter)) = core.account()?.mls.join(with) else {
+        return Ok(());
+    };
+    if core.contacts.is_blocked(&inviter.address) {
+        core.account()?.mls.forget(group.id());
+        return Ok(());
+    }
+    let at = Timestamp::from_ms(body.accepted_ms);
+    let mut conversation = joined(core, group, &inviter)?;
+    conversation.state.cursor = body.joined_after;
+    conversation.keep(&mut core.journal);
+    let notice = wire::Notice {
+        kind: NoticeKind::Joined.into(),
+        by: inviter.address.to_string(),
+        ..wire::Notice::default()
+    };
+    if let Ok(entry_id) = EntryId::try_from(entry.entry_id.as_ref()) {
+        core.notice(conversation.id, (entry_id, 0, body.joined_after), at, notice);
+    }
+    core.event(Event::Conversation(conversation.id));
+    receive::subscribe(core, &mut conversation);
+    conversations.insert(conversation.id, conversation);
+    Ok(())
+}
+
+fn joined(core: &mut Core, group: Group, inviter: &Member) -> Result<Conversation, Error> {
+    let members = group.members();
+    let kind = group.policy()?.kind;
+    let standing = if core.contacts.is_accepted(&inviter.address) {
+        Standing::Active
+    } else {
+        Standing::Request
+    };
+    let mut conversation = Conversation::new(group.id(), kind, standing);
+    conversation.state.invited_by = inviter.address.to_string();
+    if kind == ConversationKind::Direct {
+        conversation.state.peer = inviter.address.to_string();
+    }
+    conversation.state.update_due_ms = update_due(core, members.len()).as_ms();
+    conversation.set_group(group);
+    core.see_keys(
+        conversation.id,
+        members
+            .iter()
+            .map(|member| (&member.address, &member.account_key)),
+    );
+    Ok(conversation)
+}
+
+fn update_due(core: &Core, leaves: usize) -> Timestamp {
+    let turns = u32::try_from(leaves).unwrap_or(u32::MAX);
+    let spread = UPDATE_TURN
+        .saturating_mul(turns)
+        .clamp(UPDATE_SPREAD_MIN, UPDATE_SPREAD_MAX);
+    let spread = u32::try_from(spread.as_secs()).unwrap_or(u32::MAX);
+    core.now
+        .after(UPDATE_SPREAD_MIN / 2 + Duration::from_secs(core.rng.below(spread).into()))
+}
+
+fn refill(core: &mut Core, used: &wire::KeyPackagesUsed) -> Result<(), Error> {
+    let stock = wire::KeyPackageStock {
+        suite: used.suite,
+        one_time: used.one_time_left,
+        last_resort: !used.last_resort_used,
+    };
+    restock(core, &[stock], used.suite)
+}
+
+/// Publishes what the stock lacks, for every suite; `only` names one suite, or zero for all.
+pub(crate) fn restock(core: &mut Core, stock: &[wire::KeyPackageStock], only: u32) -> Result<(), Error> {
+    for suite in Suite::ALL {
+        let code = u32::from(suite.code());
+        if only != 0 && only != code || core.link.is_asking(&Request::Publish(suite)) {
+            continue;
+        }
+        let has = stock
+            .iter()
+            .find(|stock| stock.suite == code)
+            .cloned()
+            .unwrap_or_default();
+        let wanted = core.config.key_package_stock;
+        let one_time = usize::try_from(has.one_time).unwrap_or(usize::MAX);
+        let lacking = if one_time <= wanted / 2 {
+            wanted.saturating_sub(one_time)
+        } else {
+            0
+        };
+        if lacking == 0 && has.last_resort {
+            continue;
+        }
+        let mls = core.account()?.mls.clone();
+        let one_time: Vec<_> = (0..lacking)
+            .map(|_| mls.generate_key_package(suite, false, core.now).map(Into::into))
+            .collect::<Result<_, _>>()?;
+        let last_resort = match has.last_resort {
+            true => Vec::new(),
+            false => mls.generate_key_package(suite, true, core.now)?,
+        };
+        let publish = wire::PublishKeyPackages {
+            suite: code,
+            one_time,
+            last_resort: last_resort.into(),
+        };
+        core.request(Request::Publish(suite), Body::PublishKeyPackages(publish));
+    }
+    Ok(())
+}

@@ -1,0 +1,346 @@
+//! Commits: claiming key packages, checking whose they are, putting the change together.
+
+use std::collections::BTreeMap;
+
+use content::Content;
+use mls::{Change, CommitBundle, ConversationKind, Member, Policy, Role};
+use prost::Message;
+use types::{Address, EntryId, Suite, limits, wire};
+use wire::client_frame::Body;
+use wire::submit::Content as SubmitContent;
+
+use crate::contacts::Seen;
+use crate::conversation::Conversation;
+use crate::core::Core;
+use crate::item::{Claims, Kind, Phase};
+use crate::link::Request;
+use crate::{Error, outbox};
+
+/// Asks for the devices and key packages of those who are to be added.
+pub(crate) fn claim(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    change: &wire::MembershipChange,
+) -> Result<(), Error> {
+    let suite = suite_of(core, conversation, change)?;
+    conversation.outbox[0].phase = Phase::Claiming(Claims::default());
+    let look_up = wire::LookUpAccounts {
+        addresses: change.add.clone(),
+    };
+    core.request(Request::LookUp(conversation.id), Body::LookUpAccounts(look_up));
+    let claim = wire::ClaimKeyPackages {
+        suite: suite.code().into(),
+        addresses: change.add.clone(),
+    };
+    core.request(Request::Claim(conversation.id), Body::ClaimKeyPackages(claim));
+    Ok(())
+}
+
+fn suite_of(
+    core: &Core,
+    conversation: &mut Conversation,
+    change: &wire::MembershipChange,
+) -> Result<Suite, Error> {
+    match conversation.group(&core.account()?.mls)? {
+        Some(group) => Ok(group.suite()),
+        None => Ok(Suite::for_members(change.add.len() + 1)),
+    }
+}
+
+/// The device lists came in.
+pub(crate) fn looked_up(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    accounts: wire::Accounts,
+) -> Result<(), Error> {
+    let Some((entry_id, wanted)) = claiming(conversation) else {
+        return Ok(());
+    };
+    let checked = check_accounts(core, conversation, &wanted, &accounts.accounts);
+    match checked {
+        Ok(accounts) => {
+            if let Some(Phase::Claiming(claims)) = conversation.outbox.front_mut().map(|item| &mut item.phase)
+            {
+                claims.accounts = Some(accounts);
+            }
+            proceed(core, conversation)
+        }
+        Err(error) => outbox::fail(core, conversation, entry_id, error),
+    }
+}
+
+/// The key packages came in.
+pub(crate) fn claimed(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    claimed: wire::KeyPackagesClaimed,
+) -> Result<(), Error> {
+    let Some((entry_id, _)) = claiming(conversation) else {
+        return Ok(());
+    };
+    if let Some(refusal) = claimed.failures.into_iter().find_map(|failure| failure.refusal) {
+        return outbox::fail(core, conversation, entry_id, Error::Refused(refusal));
+    }
+    if let Some(Phase::Claiming(claims)) = conversation.outbox.front_mut().map(|item| &mut item.phase) {
+        claims.key_packages = Some(claimed.key_packages);
+    }
+    proceed(core, conversation)
+}
+
+/// Looking up or claiming was refused as a whole.
+pub(crate) fn refused(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    refusal: wire::Refusal,
+) -> Result<(), Error> {
+    let Some((entry_id, _)) = claiming(conversation) else {
+        return Ok(());
+    };
+    outbox::fail(core, conversation, entry_id, Error::Refused(refusal))
+}
+
+fn claiming(conversation: &Conversation) -> Option<(EntryId, Vec<String>)> {
+    let item = conversation.outbox.front()?;
+    match (&item.phase, &item.kind) {
+        (Phase::Claiming(_), Kind::Create(change) | Kind::Change(change)) => {
+            Some((item.entry_id, change.add.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn check_accounts(
+    core: &mut Core,
+    conversation: &Conversation,
+    wanted: &[String],
+    accounts: &[wire::Account],
+) -> Result<Accounts, Error> {
+    let mut checked = BTreeMap::new();
+    for (text, account) in wanted.iter().zip(accounts) {
+        let address: Address = text.parse().map_err(|_| Error::Damaged("an address"))?;
+        if account.device_list.is_none() {
+            return Err(unknown_account(&address));
+        }
+        let (key, devices) = core
+            .contacts
+            .check_account(&mut core.journal, &address, account)?;
+        match core.contacts.see(&mut core.journal, &address, &key) {
+            Seen::Trusted => {}
+            Seen::Changed => {
+                core.say_key_changed(conversation.id, &address);
+                return Err(Error::KeyChanged(address));
+            }
+            Seen::StillChanged => return Err(Error::KeyChanged(address)),
+        }
+        checked.insert(address, (key, devices));
+    }
+    if checked.len() == wanted.len() {
+        Ok(checked)
+    } else {
+        Err(Error::Damaged("a list of people"))
+    }
+}
+
+type Accounts = BTreeMap<Address, (crypto::PublicKey, Vec<types::DeviceId>)>;
+
+fn unknown_account(address: &Address) -> Error {
+    Error::Refused(wire::Refusal {
+        code: wire::RefusalCode::UnknownAccount.into(),
+        message: format!("there is no account {address}; check the spelling"),
+        ..wire::Refusal::default()
+    })
+}
+
+/// Makes the commit once everything is there.
+fn proceed(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    let Some(item) = conversation.outbox.front() else {
+        return Ok(());
+    };
+    let (Phase::Claiming(claims), entry_id) = (&item.phase, item.entry_id) else {
+        return Ok(());
+    };
+    let (Some(accounts), Some(packages)) = (&claims.accounts, &claims.key_packages) else {
+        return Ok(());
+    };
+    let (accounts, packages) = (accounts.clone(), packages.clone());
+    let made =
+        adds(core, conversation, &accounts, packages).and_then(|adds| commit(core, conversation, &adds));
+    match made {
+        Ok(()) => Ok(()),
+        Err(error) => outbox::fail(core, conversation, entry_id, error),
+    }
+}
+
+/// Checks that every key package is of a device that its account lists, and that nobody is left out.
+fn adds(
+    core: &Core,
+    conversation: &mut Conversation,
+    accounts: &Accounts,
+    packages: Vec<wire::ClaimedKeyPackage>,
+) -> Result<Vec<Change>, Error> {
+    let change = match conversation.outbox.front().map(|item| item.kind.clone()) {
+        Some(Kind::Create(change) | Kind::Change(change)) => change,
+        _ => return Ok(Vec::new()),
+    };
+    let suite = suite_of(core, conversation, &change)?;
+    let mut missing: std::collections::BTreeSet<&Address> = accounts.keys().collect();
+    let mut adds = Vec::with_capacity(packages.len());
+    for package in packages {
+        let member = mls::inspect_key_package(&package.key_package, suite, core.now)?;
+        let Some((address, (key, devices))) = accounts.get_key_value(&member.address) else {
+            return Err(Error::Forged(member.address));
+        };
+        if member.account_key != *key || !devices.contains(&member.device_id) {
+            return Err(Error::Forged(member.address));
+        }
+        missing.remove(address);
+        adds.push(Change::Add(package.key_package));
+    }
+    match missing.first() {
+        Some(address) => Err(Error::Forged((*address).clone())),
+        None => Ok(adds),
+    }
+}
+
+/// Makes the commit that stands first in the outbox, with these adds, and sends it once it is on disk.
+pub(crate) fn commit(core: &mut Core, conversation: &mut Conversation, adds: &[Change]) -> Result<(), Error> {
+    let Some(item) = conversation.outbox.front() else {
+        return Ok(());
+    };
+    let (entry_id, kind) = (item.entry_id, item.kind.clone());
+    let made = match kind {
+        Kind::Create(change) => create(core, conversation, adds, &change),
+        Kind::Change(change) => change_group(core, conversation, adds, &change),
+        Kind::Update => change_group(core, conversation, adds, &wire::MembershipChange::default()),
+        Kind::Message(_) | Kind::Leave => return Ok(()),
+    };
+    let commit = match made {
+        Ok(commit) => commit,
+        Err(error) => return outbox::fail(core, conversation, entry_id, error),
+    };
+    let submit = wire::Submit {
+        conversation: conversation.id.to_bytes(),
+        entry_id: entry_id.to_bytes(),
+        epoch: commit.0,
+        content: Some(SubmitContent::Commit(commit.1)),
+    };
+    let item = &mut conversation.outbox[0];
+    item.phase = Phase::InFlight;
+    item.submit = Some(submit.encode_to_vec().into());
+    item.keep(&mut core.journal, conversation.id);
+    core.request(Request::Submit(conversation.id, entry_id), Body::Submit(submit));
+    Ok(())
+}
+
+/// A commit with the epoch that it was made in.
+type Made = (u64, wire::Commit);
+
+fn create(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    adds: &[Change],
+    change: &wire::MembershipChange,
+) -> Result<Made, Error> {
+    let account = core.account()?;
+    let policy = match conversation.kind() {
+        ConversationKind::Direct => Policy::direct(),
+        ConversationKind::Group => Policy::group(account.address.clone()),
+    };
+    let suite = Suite::for_members(change.add.len() + 1);
+    let mut group = account.mls.create(conversation.id, suite, &policy, core.now)?;
+    let genesis = group.genesis()?;
+    let bundle = group.commit(adds, core.now)?;
+    // Nobody can contest the first commit, so there is nothing to wait for.
+    group.apply_pending()?;
+    let mut commit = wire_commit(bundle);
+    commit.1.genesis = genesis.into();
+    if !change.name.is_empty() {
+        let name = Content::group_name(core.rng.bytes(), &change.name).encode();
+        commit.1.application = group.encrypt(&name)?.into();
+        commit.1.application_entry_id = core.rng.entry_id().to_bytes();
+    }
+    conversation.state.name = change.name.clone();
+    conversation.state.update_due_ms = 0;
+    conversation.set_group(group);
+    conversation.keep(&mut core.journal);
+    Ok(commit)
+}
+
+fn change_group(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    adds: &[Change],
+    change: &wire::MembershipChange,
+) -> Result<Made, Error> {
+    let mls = core.account()?.mls.clone();
+    let now = core.now;
+    let group = conversation.group_mut(&mls)?.ok_or(Error::Ended)?;
+    let members = group.members();
+    let mut changes = adds.to_vec();
+    changes.extend(
+        leaves_of(&members, &change.remove)?
+            .into_iter()
+            .map(Change::Remove),
+    );
+    if !change.roles.is_empty() {
+        changes.push(Change::Policy(with_roles(group.policy()?, &change.roles)?));
+    }
+    Ok(wire_commit(group.commit(&changes, now)?))
+}
+
+fn leaves_of(members: &[Member], remove: &[String]) -> Result<Vec<u32>, Error> {
+    let mut leaves = Vec::new();
+    for text in remove {
+        let address: Address = text.parse().map_err(|_| Error::Damaged("an address"))?;
+        let before = leaves.len();
+        leaves.extend(
+            members
+                .iter()
+                .filter(|member| member.address == address)
+                .map(|member| member.leaf),
+        );
+        if leaves.len() == before {
+            return Err(Error::NotInGroup(address));
+        }
+    }
+    Ok(leaves)
+}
+
+fn with_roles(mut policy: Policy, roles: &[wire::RoleGrant]) -> Result<Policy, Error> {
+    for grant in roles {
+        let address = grant.address.parse().map_err(|_| Error::Damaged("an address"))?;
+        match grant.role() {
+            wire::Role::Member => policy.grants.remove(&address),
+            wire::Role::Admin => policy.grants.insert(address, Role::Admin),
+            wire::Role::Owner => policy.grants.insert(address, Role::Owner),
+        };
+    }
+    Ok(policy)
+}
+
+fn wire_commit(bundle: CommitBundle) -> Made {
+    let welcomes = bundle
+        .welcomes
+        .into_iter()
+        .map(|(device, welcome)| wire::WelcomeFor {
+            device_id: device.to_bytes(),
+            welcome: welcome.into(),
+        });
+    let commit = wire::Commit {
+        commit: bundle.commit.into(),
+        group_info: bundle.group_info.into(),
+        welcomes: welcomes.collect(),
+        ..wire::Commit::default()
+    };
+    (bundle.epoch, commit)
+}
+
+/// Checks the number of people a group would have.
+pub(crate) fn check_size(people: usize) -> Result<(), Error> {
+    if people > limits::CONVERSATION_MEMBERS {
+        return Err(Error::TooMany {
+            limit: limits::CONVERSATION_MEMBERS,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! Sending: what may go now, and what becomes of it.
+
+use bytes::Bytes;
+use mls::Device;
+use prost::Message;
+use types::{Duration, EntryId, wire};
+use wire::ConversationStanding as Standing;
+use wire::RefusalCode as Code;
+use wire::client_frame::Body;
+use wire::submit::Content as SubmitContent;
+
+use crate::conversation::Conversation;
+use crate::core::Core;
+use crate::item::{Item, Kind, Phase};
+use crate::link::Request;
+use crate::timeline::{Line, Said};
+use crate::{Answer, Error, Event, membership, receive, rejoin};
+
+/// Messages of one conversation on their way at once.
+const IN_FLIGHT: usize = 32;
+/// How long to wait when the server says to try later without saying when.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Sends whatever may be sent now.
+pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    if !may_send(core, conversation)? {
+        return Ok(());
+    }
+    let mls = core.account()?.mls.clone();
+    commit_leaves_first(core, conversation, &mls)?;
+    let mut in_flight = 0;
+    for at in 0..conversation.outbox.len() {
+        let item = &conversation.outbox[at];
+        let alone = !matches!(item.kind, Kind::Message(_));
+        match item.phase {
+            Phase::InFlight if alone => break,
+            Phase::InFlight => in_flight += 1,
+            Phase::Claiming(_) => break,
+            Phase::Waiting if alone => {
+                if at == 0 {
+                    start(core, conversation, &mls)?;
+                }
+                break;
+            }
+            Phase::Waiting => {
+                if in_flight >= IN_FLIGHT || !send_message(core, conversation, &mls, at)? {
+                    break;
+                }
+                in_flight += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn may_send(core: &Core, conversation: &mut Conversation) -> Result<bool, Error> {
+    let sync = &conversation.sync;
+    if conversation.outbox.is_empty() && sync.commit_at.is_none_or(|at| at > core.now) {
+        return Ok(false);
+    }
+    if !core.link.is_online() || conversation.state.lost || sync.retry_at.is_some_and(|at| at > core.now) {
+        return Ok(false);
+    }
+    if conversation.standing() == Standing::Creating {
+        return Ok(true);
+    }
+    if !conversation.is_read() || !conversation.is_synced() {
+        return Ok(false);
+    }
+    let wait_epoch = conversation.sync.wait_epoch;
+    let mls = &core.account()?.mls;
+    Ok(conversation
+        .group(mls)?
+        .is_some_and(|group| group.epoch() >= wait_epoch))
+}
+
+/// Nothing can be encrypted while somebody's leave waits, so a commit goes first.
+fn commit_leaves_first(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Result<(), Error> {
+    let required = conversation.group(mls)?.is_some_and(mls::Group::commit_required);
+    let coming = conversation.outbox.front().is_some_and(Item::is_commit);
+    if required && !coming && conversation.standing() != Standing::Leaving {
+        core.enqueue_first(conversation, Kind::Update);
+    }
+    Ok(())
+}
+
+/// Encrypts and sends a message; tells whether it could.
+fn send_message(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    mls: &Device,
+    at: usize,
+) -> Result<bool, Error> {
+    let Kind::Message(content) = conversation.outbox[at].kind.clone() else {
+        return Ok(false);
+    };
+    let Some(group) = conversation.group_mut(mls)? else {
+        return Ok(false);
+    };
+    if group
+        .members()
+        .iter()
+        .any(|member| core.contacts.is_changed(&member.address))
+    {
+        return Ok(false);
+    }
+    let epoch = group.epoch();
+    let ciphertext = match group.encrypt(&content) {
+        Ok(ciphertext) => ciphertext,
+        Err(mls::Error::CommitRequired) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let item = &mut conversation.outbox[at];
+    item.phase = Phase::InFlight;
+    let submit = wire::Submit {
+        conversation: conversation.id.to_bytes(),
+        entry_id: item.entry_id.to_bytes(),
+        epoch,
+        content: Some(SubmitContent::Application(ciphertext.into())),
+    };
+    core.request(
+        Request::Submit(conversation.id, item.entry_id),
+        Body::Submit(submit),
+    );
+    Ok(true)
+}
+
+/// Begins what stands first in the outbox and is no message.
+fn start(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Result<(), Error> {
+    let item = &conversation.outbox[0];
+    if let Some(submit) = item.submit.clone() {
+        if still_stands(conversation, mls, &submit)? {
+            return send_again(core, conversation, &submit);
+        }
+        conversation.outbox[0].submit = None;
+    }
+    match conversation.outbox[0].kind.clone() {
+        Kind::Create(change) => membership::claim(core, conversation, &change),
+        Kind::Change(change) if !change.add.is_empty() => membership::claim(core, conversation, &change),
+        Kind::Change(_) | Kind::Update => membership::commit(core, conversation, &[]),
+        Kind::Leave => leave(core, conversation, mls),
+        Kind::Message(_) => Ok(()),
+    }
+}
+
+/// A commit made before a crash is good for as long as the group is in the epoch that it was made in.
+fn still_stands(conversation: &mut Conversation, mls: &Device, submit: &Bytes) -> Result<bool, Error> {
+    let submit = wire::Submit::decode(submit.clone()).map_err(|_| Error::Damaged("a commit that waits"))?;
+    let creating = conversation.standing() == Standing::Creating;
+    let group = conversation.group(mls)?;
+    Ok(group.is_some_and(|group| creating || group.has_pending() && group.epoch() == submit.epoch))
+}
+
+fn send_again(core: &mut Core, conversation: &mut Conversation, submit: &Bytes) -> Result<(), Error> {
+    let submit = wire::Submit::decode(submit.clone()).map_err(|_| Error::Damaged("a commit that waits"))?;
+    let item = &mut conversation.outbox[0];
+    item.phase = Phase::InFlight;
+    core.request(
+        Request::Submit(conversation.id, item.entry_id),
+        Body::Submit(submit),
+    );
+    Ok(())
+}
+
+fn leave(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Result<(), Error> {
+    let Some(group) = conversation.group_mut(mls)? else {
+        return Ok(());
+    };
+    let epoch = group.epoch();
+    let proposal = group.propose_leave()?;
+    let item = &mut conversation.outbox[0];
+    item.phase = Phase::InFlight;
+    let submit = wire::Submit {
+        conversation: conversation.id.to_bytes(),
+        entry_id: item.entry_id.to_bytes(),
+        epoch,
+        content: Some(SubmitContent::Proposal(proposal.into())),
+    };
+    core.request(
+        Request::Submit(conversation.id, item.entry_id),
+        Body::Submit(submit),
+    );
+    Ok(())
+}
+
+/// The server has it on disk, at this place in the log.
+pub(crate) fn accepted(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    entry_id: EntryId,
+    seq: u64,
+) -> Result<(), Error> {
+    let Some(item) = conversation.outbox.iter().find(|item| item.entry_id == entry_id) else {
+        return Ok(());
+    };
+    match item.kind.clone() {
+        Kind::Message(content) => {
+            let command = core.dequeue(conversation, entry_id).and_then(|item| item.command);
+            said_by_us(core, conversation, (entry_id, seq), &content)?;
+            core.done(
+                command,
+                Ok(Answer::Sent {
+                    conversation: conversation.id,
+                    entry_id,
+                    seq,
+                }),
+            );
+        }
+        Kind::Create(change) => created(core, conversation, (entry_id, seq), &change)?,
+        Kind::Leave => {
+            let command = core.dequeue(conversation, entry_id).and_then(|item| item.command);
+            core.done(command, Ok(Answer::Done));
+        }
+        // The log shows it in its place among the others.
+        Kind::Change(_) | Kind::Update => {}
+    }
+    flush(core, conversation)
+}
+
+fn said_by_us(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    (entry_id, seq): (EntryId, u64),
+    content: &[u8],
+) -> Result<(), Error> {
+    let sender = core.account()?.address.clone();
+    let said = Said {
+        conversation: conversation.id,
+        entry_id,
+        seq,
+        sender: &sender,
+        at: core.now,
+        content,
+    };
+    match said.line() {
+        Line::Row(row) => core.journal.row(row),
+        Line::Name(name) => receive::rename(core, conversation, &said, name),
+    }
+    Ok(())
+}
+
+fn created(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    (entry_id, seq): (EntryId, u64),
+    change: &wire::MembershipChange,
+) -> Result<(), Error> {
+    let command = core.dequeue(conversation, entry_id).and_then(|item| item.command);
+    conversation.state.set_standing(Standing::Active);
+    conversation.state.cursor = seq;
+    conversation.keep(&mut core.journal);
+    let notice = wire::Notice {
+        kind: wire::NoticeKind::Created.into(),
+        by: core.account()?.address.to_string(),
+        whom: change.add.clone(),
+        text: change.name.clone(),
+    };
+    core.notice(conversation.id, (entry_id, 0, seq), core.now, notice);
+    core.event(Event::Conversation(conversation.id));
+    core.done(
+        command,
+        Ok(Answer::Created {
+            conversation: conversation.id,
+        }),
+    );
+    receive::subscribe(core, conversation);
+    Ok(())
+}
+
+/// The server refused; nothing of it happened.
+pub(crate) fn refused(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    entry_id: EntryId,
+    refusal: wire::Refusal,
+) -> Result<(), Error> {
+    match refusal.code() {
+        Code::StaleEpoch => {
+            put_back(core, conversation, entry_id)?;
+            conversation.sync.wait_epoch = refusal.epoch;
+            receive::entries(core, conversation, refusal.missed)
+        }
+        Code::DiskFull | Code::StoreFailed | Code::Overloaded | Code::RateLimited => {
+            put_back_unchanged(conversation, entry_id);
+            let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
+            conversation.sync.retry_at = Some(core.now.after(wait));
+            Ok(())
+        }
+        Code::NotAMember | Code::UnknownConversation if conversation.standing() != Standing::Creating => {
+            receive::end(core, conversation)
+        }
+        _ => {
+            put_back(core, conversation, entry_id)?;
+            fail(core, conversation, entry_id, Error::Refused(refusal))?;
+            flush(core, conversation)
+        }
+    }
+}
+
+/// To be made anew and sent again: what it was made into is void.
+fn put_back(core: &mut Core, conversation: &mut Conversation, entry_id: EntryId) -> Result<(), Error> {
+    let mls = core.account()?.mls.clone();
+    let Some(at) = conversation
+        .outbox
+        .iter()
+        .position(|item| item.entry_id == entry_id)
+    else {
+        return Ok(());
+    };
+    let item = &mut conversation.outbox[at];
+    item.phase = Phase::Waiting;
+    let own_commit = item.is_commit() && item.submit.take().is_some();
+    conversation.outbox[at].keep(&mut core.journal, conversation.id);
+    if own_commit && let Some(group) = conversation.group_mut(&mls)? {
+        group.clear_pending();
+    }
+    Ok(())
+}
+
+fn put_back_unchanged(conversation: &mut Conversation, entry_id: EntryId) {
+    if let Some(item) = conversation
+        .outbox
+        .iter_mut()
+        .find(|item| item.entry_id == entry_id)
+    {
+        item.phase = Phase::Waiting;
+    }
+}
+
+/// Gives something up and says why. A conversation that cannot begin is gone with all that waited in it.
+pub(crate) fn fail(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    entry_id: EntryId,
+    error: Error,
+) -> Result<(), Error> {
+    let Some(item) = core.dequeue(conversation, entry_id) else {
+        return Ok(());
+    };
+    let creating = conversation.standing() == Standing::Creating && matches!(item.kind, Kind::Create(_));
+    let waiting = conversation
+        .outbox
+        .iter_mut()
+        .find_map(|item| item.command.take());
+    match item.command {
+        Some(command) => core.done(Some(command), Err(error)),
+        None if creating => core.done(waiting, Err(error)),
+        None => {}
+    }
+    if creating {
+        core.fail_all(conversation);
+        conversation.forget_group(&core.account()?.mls.clone());
+        conversation.state.set_standing(Standing::Ended);
+        core.journal.delete(crate::keys::conversation(conversation.id));
+    }
+    Ok(())
+}
+
+/// What hangs on the connection begins anew with the next one.
+pub(crate) fn reset(conversation: &mut Conversation) {
+    conversation.sync = crate::conversation::Sync::default();
+    conversation
+        .outbox
+        .iter_mut()
+        .for_each(|item| item.phase = Phase::Waiting);
+}
+
+/// Things that are due by time alone.
+pub(crate) fn tick(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    if conversation.state.lost {
+        return rejoin::start(core, conversation);
+    }
+    if conversation.sync.commit_at.is_some_and(|at| at <= core.now) {
+        let mls = core.account()?.mls.clone();
+        commit_leaves_first(core, conversation, &mls)?;
+        conversation.sync.commit_at = None;
+    }
+    let due = conversation.state.update_due_ms;
+    if due != 0 && due <= core.now.as_ms() && core.link.is_online() && conversation.is_synced() {
+        conversation.state.update_due_ms = 0;
+        conversation.keep(&mut core.journal);
+        if conversation.outbox.is_empty() && conversation.standing() == Standing::Active {
+            core.enqueue(conversation, Kind::Update, None);
+        }
+    }
+    if conversation.sync.retry_at.is_some_and(|at| at <= core.now) {
+        conversation.sync.retry_at = None;
+    }
+    flush(core, conversation)
+}

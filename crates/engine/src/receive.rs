@@ -1,0 +1,353 @@
+//! Reading a conversation's log: every entry once, in order.
+
+use mls::{Member, NewEpoch, Processed};
+use types::{Address, DeviceId, Duration, EntryId, LogId, Timestamp, wire};
+use wire::ConversationStanding as Standing;
+use wire::NoticeKind;
+use wire::client_frame::Body;
+use wire::entry_body::Content as EntryContent;
+
+use crate::conversation::Conversation;
+use crate::core::Core;
+use crate::item::{Kind, Phase};
+use crate::link::Request;
+use crate::timeline::{Line, Said};
+use crate::{Answer, Error, Event, outbox, rejoin};
+
+/// Members take turns to commit a leave: within this much for each member of the group.
+const COMMIT_TURN: Duration = Duration::from_millis(200);
+
+/// Asks for a conversation's entries from where this device stands.
+pub(crate) fn subscribe(core: &mut Core, conversation: &mut Conversation) {
+    if !core.link.is_online() || !conversation.is_read() {
+        return;
+    }
+    let log = LogId::Conversation(conversation.id);
+    let incarnation = core
+        .account
+        .as_ref()
+        .map_or(0, |account| account.state.incarnation);
+    let subscribe = wire::Subscribe {
+        log: Some(log.to_wire()),
+        after: conversation.state.cursor,
+        incarnation,
+    };
+    conversation.sync.subscribed = true;
+    conversation.sync.head = None;
+    core.request(Request::Subscribe(log), Body::Subscribe(subscribe));
+}
+
+/// Applies entries that follow on what was applied before; the rest was seen, or comes again.
+pub(crate) fn entries(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    entries: Vec<wire::Entry>,
+) -> Result<(), Error> {
+    let before = conversation.state.cursor;
+    for entry in entries {
+        if conversation.state.lost || !conversation.is_read() {
+            break;
+        }
+        if entry.seq <= conversation.state.cursor {
+            continue;
+        }
+        if entry.seq != conversation.state.cursor + 1 {
+            // The server passed over something: there is no telling what.
+            lose(core, conversation)?;
+            break;
+        }
+        let seq = entry.seq;
+        apply(core, conversation, entry)?;
+        if !conversation.state.lost {
+            conversation.state.cursor = seq;
+        }
+    }
+    if conversation.state.cursor != before {
+        conversation.keep(&mut core.journal);
+        let log = LogId::Conversation(conversation.id).to_wire();
+        core.tell(Body::Cursor(wire::Cursor {
+            log: Some(log),
+            seq: conversation.state.cursor,
+        }));
+    }
+    outbox::flush(core, conversation)
+}
+
+/// Where and when an entry was put into the log.
+#[derive(Clone, Copy)]
+struct Place {
+    entry_id: EntryId,
+    seq: u64,
+    at: Timestamp,
+}
+
+fn apply(core: &mut Core, conversation: &mut Conversation, entry: wire::Entry) -> Result<(), Error> {
+    let Some(body) = entry.body else { return Ok(()) };
+    let Ok(entry_id) = EntryId::try_from(entry.entry_id.as_ref()) else {
+        return Ok(());
+    };
+    let place = Place {
+        entry_id,
+        seq: entry.seq,
+        at: Timestamp::from_ms(body.accepted_ms),
+    };
+    let own = DeviceId::try_from(body.sender_device.as_ref()).is_ok_and(|device| is_own(core, device));
+    match body.content {
+        Some(EntryContent::Application(_)) if own => {
+            outbox::accepted(core, conversation, entry_id, entry.seq)
+        }
+        // Taken in when it was made.
+        Some(EntryContent::Proposal(_)) if own => outbox::accepted(core, conversation, entry_id, entry.seq),
+        Some(
+            EntryContent::Commit(bytes) | EntryContent::Proposal(bytes) | EntryContent::Application(bytes),
+        ) => process(core, conversation, place, &bytes),
+        // What belongs into mailboxes, or comes from a newer version.
+        _ => Ok(()),
+    }
+}
+
+fn is_own(core: &Core, device: DeviceId) -> bool {
+    core.account
+        .as_ref()
+        .is_some_and(|account| account.device_id == device)
+}
+
+fn process(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    place: Place,
+    bytes: &[u8],
+) -> Result<(), Error> {
+    let mls = core.account()?.mls.clone();
+    let Some(group) = conversation.group_mut(&mls)? else {
+        return lose(core, conversation);
+    };
+    match group.process(bytes, place.at) {
+        Ok(Processed::Application { sender, plaintext }) => {
+            hear(core, conversation, place, &sender, &plaintext)
+        }
+        Ok(Processed::Commit(epoch)) => enter(core, conversation, place, epoch),
+        Ok(Processed::Leave(member)) => {
+            let turns = u32::try_from(group.leaf_count()).unwrap_or(u32::MAX);
+            let turn = core.rng.below(turns.saturating_add(1));
+            if !core.is_self(&member.address) {
+                conversation.sync.commit_at = Some(core.now.after(COMMIT_TURN.saturating_mul(turn)));
+            }
+            Ok(())
+        }
+        // Evidence from the future: others are where this device never came.
+        Err(mls::Error::Epoch { .. }) => lose(core, conversation),
+        Err(_) => {
+            undecryptable(core, conversation, place);
+            Ok(())
+        }
+    }
+}
+
+/// Keeps the place of a message that did not open, so that people see that there was one.
+fn undecryptable(core: &mut Core, conversation: &Conversation, place: Place) {
+    let nobody = wire::TimelineRow {
+        conversation: conversation.id.to_bytes(),
+        entry_id: place.entry_id.to_bytes(),
+        seq: place.seq,
+        at_ms: place.at.as_ms(),
+        body: Some(wire::timeline_row::Body::Undecryptable(true)),
+        ..wire::TimelineRow::default()
+    };
+    core.journal.row(nobody);
+}
+
+fn hear(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    place: Place,
+    sender: &Member,
+    content: &[u8],
+) -> Result<(), Error> {
+    if core.contacts.is_blocked(&sender.address) {
+        return Ok(());
+    }
+    let Place { entry_id, seq, at } = place;
+    let said = Said {
+        conversation: conversation.id,
+        entry_id,
+        seq,
+        sender: &sender.address,
+        at,
+        content,
+    };
+    match said.line() {
+        Line::Row(row) => core.journal.row(row),
+        Line::Name(name) => {
+            let mls = core.account()?.mls.clone();
+            let policy = conversation.group(&mls)?.map(mls::Group::policy).transpose()?;
+            if policy.is_some_and(|policy| policy.role(&sender.address) >= mls::Role::Admin) {
+                rename(core, conversation, &said, name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives a group its name. Telling it anew to those who came later changes nothing for the others.
+pub(crate) fn rename(core: &mut Core, conversation: &mut Conversation, said: &Said<'_>, name: String) {
+    if conversation.state.name == name {
+        return;
+    }
+    let notice = wire::Notice {
+        kind: NoticeKind::Renamed.into(),
+        by: said.sender.to_string(),
+        text: name.clone(),
+        ..wire::Notice::default()
+    };
+    conversation.state.name = name;
+    conversation.keep(&mut core.journal);
+    core.notice(conversation.id, (said.entry_id, 0, said.seq), said.at, notice);
+    core.event(Event::Conversation(conversation.id));
+}
+
+/// A new epoch began.
+fn enter(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    place: Place,
+    epoch: NewEpoch,
+) -> Result<(), Error> {
+    tell(core, conversation, place, &epoch);
+    core.see_keys(
+        conversation.id,
+        epoch
+            .added
+            .iter()
+            .map(|member| (&member.address, &member.account_key)),
+    );
+    conversation.sync.commit_at = None;
+    settle_commits(core, conversation, place.entry_id)?;
+    if epoch.expelled {
+        return end(core, conversation);
+    }
+    if conversation.standing() == Standing::Leaving
+        && !conversation
+            .outbox
+            .iter()
+            .any(|item| matches!(item.kind, Kind::Leave))
+    {
+        // The commit did not know of the leave, which is void with its epoch.
+        core.enqueue_first(conversation, Kind::Leave);
+    }
+    Ok(())
+}
+
+/// Our own commit came through, or lost against this one and is made anew.
+fn settle_commits(core: &mut Core, conversation: &mut Conversation, entry_id: EntryId) -> Result<(), Error> {
+    let ours = conversation.outbox.iter().any(|item| item.entry_id == entry_id);
+    if ours && let Some(item) = core.dequeue(conversation, entry_id) {
+        conversation.state.update_due_ms = 0;
+        if matches!(&item.kind, Kind::Change(change) if !change.add.is_empty()) {
+            repeat_name(core, conversation);
+        }
+        core.done(item.command, Ok(Answer::Done));
+    }
+    for item in &mut conversation.outbox {
+        if item.is_commit() && item.submit.take().is_some() {
+            item.phase = Phase::Waiting;
+            item.keep(&mut core.journal, conversation.id);
+        }
+    }
+    Ok(())
+}
+
+/// Whoever came just now does not know the name.
+fn repeat_name(core: &mut Core, conversation: &mut Conversation) {
+    if conversation.state.name.is_empty() {
+        return;
+    }
+    let content = content::Content::group_name(core.rng.bytes(), &conversation.state.name);
+    core.enqueue(conversation, Kind::Message(content.encode().into()), None);
+}
+
+/// Puts what a commit did into words, one notice for each kind of thing.
+fn tell(core: &mut Core, conversation: &Conversation, place: Place, epoch: &NewEpoch) {
+    let roles_changed = epoch.policy_before.is_some() && epoch.removed.is_empty() && epoch.left.is_empty();
+    let notices = [
+        (NoticeKind::Added, names(&epoch.added)),
+        (NoticeKind::Removed, names(&epoch.removed)),
+        (NoticeKind::Left, names(&epoch.left)),
+        (NoticeKind::RolesChanged, Vec::new()),
+    ];
+    for (index, (kind, whom)) in (0_u8..).zip(notices) {
+        let happened = if kind == NoticeKind::RolesChanged {
+            roles_changed
+        } else {
+            !whom.is_empty()
+        };
+        if !happened {
+            continue;
+        }
+        let by = epoch.by.address.to_string();
+        let notice = wire::Notice {
+            kind: kind.into(),
+            by,
+            whom,
+            ..wire::Notice::default()
+        };
+        core.notice(
+            conversation.id,
+            (place.entry_id, index, place.seq),
+            place.at,
+            notice,
+        );
+        core.event(Event::Conversation(conversation.id));
+    }
+}
+
+fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<String> {
+    let accounts: std::collections::BTreeSet<&Address> =
+        members.into_iter().map(|member| &member.address).collect();
+    accounts.into_iter().map(ToString::to_string).collect()
+}
+
+/// This device cannot follow any more; it rejoins in its own place.
+pub(crate) fn lose(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    conversation.state.lost = true;
+    conversation.keep(&mut core.journal);
+    rejoin::start(core, conversation)
+}
+
+/// This device is not a member any more.
+pub(crate) fn end(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    let mls = core.account()?.mls.clone();
+    conversation.forget_group(&mls);
+    conversation.state.set_standing(Standing::Ended);
+    conversation.state.lost = false;
+    conversation.state.update_due_ms = 0;
+    conversation.keep(&mut core.journal);
+    core.fail_all(conversation);
+    core.event(Event::Conversation(conversation.id));
+    Ok(())
+}
+
+/// The server says that the membership is over, which the log may have said already.
+pub(crate) fn end_unless_over(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    if conversation.is_read() {
+        end(core, conversation)
+    } else {
+        Ok(())
+    }
+}
+
+/// The server does not keep what comes next.
+pub(crate) fn trimmed(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    let notice = wire::Notice {
+        kind: NoticeKind::Gap.into(),
+        ..wire::Notice::default()
+    };
+    let entry_id = core.rng.entry_id();
+    core.notice(
+        conversation.id,
+        (entry_id, 0, conversation.state.cursor),
+        core.now,
+        notice,
+    );
+    lose(core, conversation)
+}

@@ -1,0 +1,123 @@
+//! Coming back after losing the thread: an external commit puts this device into its own place again.
+
+use mls::JoinWith;
+use types::{EntryId, wire};
+use wire::NoticeKind;
+use wire::RefusalCode as Code;
+use wire::client_frame::Body;
+use wire::submit::Content as SubmitContent;
+
+use crate::conversation::{Conversation, Rejoin};
+use crate::core::Core;
+use crate::item::Phase;
+use crate::link::Request;
+use crate::{Error, receive};
+
+/// Asks for what a rejoin needs, unless that is under way.
+pub(crate) fn start(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    let asked = Request::FetchGroup(conversation.id);
+    let waits = conversation.sync.retry_at.is_some_and(|at| at > core.now);
+    let under_way = conversation.sync.rejoin.is_some() || core.link.is_asking(&asked);
+    if core.link.is_online() && !under_way && !waits {
+        let fetch = wire::FetchGroup {
+            conversation: conversation.id.to_bytes(),
+        };
+        core.request(asked, Body::FetchGroup(fetch));
+    }
+    Ok(())
+}
+
+/// Makes the external commit. Its group is not kept before the server has accepted it: should that be lost in a
+/// crash, another rejoin costs less than a half-known state.
+pub(crate) fn fetched(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    fetched: &wire::Group,
+) -> Result<(), Error> {
+    if !conversation.state.lost {
+        return Ok(());
+    }
+    let mls = core.account()?.mls.clone();
+    let with = JoinWith {
+        message: &fetched.group_info,
+        ratchet_tree: &fetched.ratchet_tree,
+    };
+    let (group, commit) = match mls.rejoin(with, core.now) {
+        Ok(made) => made,
+        Err(mls::Error::NotAMember) => return receive::end(core, conversation),
+        Err(error) => return Err(error.into()),
+    };
+    let entry_id = core.rng.entry_id();
+    let commit = wire::Commit {
+        commit: commit.into(),
+        group_info: group.group_info()?.into(),
+        ..wire::Commit::default()
+    };
+    let submit = wire::Submit {
+        conversation: conversation.id.to_bytes(),
+        entry_id: entry_id.to_bytes(),
+        epoch: fetched.epoch,
+        content: Some(SubmitContent::Commit(commit)),
+    };
+    conversation.sync.rejoin = Some(Rejoin {
+        entry_id,
+        group: Box::new(group),
+    });
+    core.request(Request::Rejoin(conversation.id), Body::Submit(submit));
+    Ok(())
+}
+
+/// The server put the commit at this place: from here on this device follows again.
+pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u64) -> Result<(), Error> {
+    let Some(Rejoin { entry_id, group }) = conversation.sync.rejoin.take() else {
+        return Ok(());
+    };
+    let mls = core.account()?.mls.clone();
+    conversation.forget_group(&mls);
+    let members = group.members();
+    conversation.set_group(*group);
+    conversation.state.lost = false;
+    conversation.state.cursor = seq;
+    conversation.sync.wait_epoch = 0;
+    conversation.keep(&mut core.journal);
+    for item in &mut conversation.outbox {
+        item.phase = Phase::Waiting;
+        item.submit = None;
+        item.keep(&mut core.journal, conversation.id);
+    }
+    say(core, conversation, entry_id, seq);
+    core.see_keys(
+        conversation.id,
+        members
+            .iter()
+            .map(|member| (&member.address, &member.account_key)),
+    );
+    receive::subscribe(core, conversation);
+    Ok(())
+}
+
+fn say(core: &mut Core, conversation: &Conversation, entry_id: EntryId, seq: u64) {
+    let notice = wire::Notice {
+        kind: NoticeKind::Rejoined.into(),
+        ..wire::Notice::default()
+    };
+    core.notice(conversation.id, (entry_id, 0, seq), core.now, notice);
+}
+
+/// The server refused to give the group, or the commit.
+pub(crate) fn refused(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    refusal: &wire::Refusal,
+) -> Result<(), Error> {
+    conversation.sync.rejoin = None;
+    match refusal.code() {
+        Code::NotAMember | Code::UnknownConversation => receive::end(core, conversation),
+        Code::StaleEpoch => start(core, conversation),
+        _ => {
+            let wait = types::Duration::from_millis(refusal.retry_after_ms.max(5_000));
+            conversation.sync.retry_at = Some(core.now.after(wait));
+            Ok(())
+        }
+    }
+}
