@@ -87,13 +87,12 @@ impl Mailbox {
         while let Some(entry) = self.entries.front() {
             let seq = entry.seq;
             match entry.body.as_ref().and_then(|body| body.content.as_ref()) {
-                Some(EntryContent::Welcome(welcome)) => match wanted(conversations, welcome) {
-                    Some(id) => {
+                Some(EntryContent::Welcome(welcome)) => {
+                    if let Some(id) = wanted(conversations, welcome) {
                         ask_for_tree(core, id, welcome);
                         return Ok(());
                     }
-                    None => {}
-                },
+                }
                 Some(EntryContent::KeyPackagesUsed(used)) => refill(core, used)?,
                 _ => {}
             }

@@ -73,11 +73,11 @@ impl AeadType for Aes128 {
         AeadId::Aes128Gcm as u16
     }
 
-    fn seal<'a>(
+    fn seal(
         &self,
         key: &[u8],
         data: &[u8],
-        aad: Option<&'a [u8]>,
+        aad: Option<&[u8]>,
         nonce: &[u8],
     ) -> Result<Vec<u8>, PrimitiveError> {
         let (cipher, nonce) = cipher(key, nonce)?;
@@ -90,11 +90,11 @@ impl AeadType for Aes128 {
             .map_err(|_| PrimitiveError::Length)
     }
 
-    fn open<'a>(
+    fn open(
         &self,
         key: &[u8],
         ciphertext: &[u8],
-        aad: Option<&'a [u8]>,
+        aad: Option<&[u8]>,
         nonce: &[u8],
     ) -> Result<Vec<u8>, PrimitiveError> {
         let (cipher, nonce) = cipher(key, nonce)?;

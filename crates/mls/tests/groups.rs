@@ -57,6 +57,7 @@ impl Person {
                 ratchet_tree: &tree,
             })
             .unwrap()
+            .0
     }
 }
 

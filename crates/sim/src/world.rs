@@ -1,0 +1,546 @@
+//! The world: devices, a server, the pipes between them, and a dice that decides what happens next.
+
+use std::collections::BTreeMap;
+
+use crypto::Rng;
+use engine::{Answer, Command, Input, Target};
+use mls::{ConversationKind, Role};
+use types::{Address, ConversationId, Duration, EntryId, Timestamp, wire};
+use wire::ConversationStanding as Standing;
+
+use crate::check::{self, Broken};
+use crate::device::{Device, Wish};
+use crate::network::{Pipe, WireHash};
+use crate::server::{ORIGIN, Server};
+
+/// How much is to happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Accounts, each with one device.
+    pub devices: usize,
+    /// Things that people do.
+    pub operations: usize,
+    /// Whether connections break, devices and the server crash, and disks fill up.
+    pub faults: bool,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// SHA-256 of every frame that arrived anywhere, in order.
+    pub wire_hash: String,
+    /// How many frames that were.
+    pub frames: u64,
+    /// Messages that the server acknowledged.
+    pub acknowledged: usize,
+    /// Crashes of devices and of the server.
+    pub crashes: usize,
+    /// Conversations that came into being.
+    pub conversations: usize,
+    /// Times that a device lost the thread and rejoined.
+    pub rejoins: usize,
+}
+
+/// A message that the server acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Acknowledged {
+    pub(crate) sender: usize,
+    pub(crate) conversation: ConversationId,
+    pub(crate) entry_id: EntryId,
+    pub(crate) seq: u64,
+    pub(crate) text: String,
+}
+
+/// See the crate's documentation.
+pub struct World {
+    seed: u64,
+    now: Timestamp,
+    dice: Rng,
+    server: Server,
+    pub(crate) devices: Vec<Device>,
+    pipes: BTreeMap<usize, Pipe>,
+    wire: WireHash,
+    next_command: u64,
+    /// Texts by the command that said them.
+    said: BTreeMap<u64, String>,
+    pub(crate) acknowledged: Vec<Acknowledged>,
+    crashes: usize,
+    /// The server's next write goes wrong, and then the server goes down.
+    spoiled: bool,
+}
+
+/// Steps without faults after which the world must have come to rest.
+const PATIENCE: usize = 200_000;
+
+impl World {
+    /// Runs a scenario to its end and checks what was promised.
+    ///
+    /// # Errors
+    /// [`Broken`], which names the seed that shows it again.
+    pub fn run(seed: u64, scenario: Scenario) -> Result<Report, Broken> {
+        let mut world = Self::new(seed, scenario.devices);
+        world.register()?;
+        let mut left = scenario.operations;
+        while left > 0 {
+            if world.roll(10) == 0 {
+                world.operate();
+                left -= 1;
+            }
+            world.step(scenario.faults);
+        }
+        world.come_to_rest()?;
+        check::all(&mut world)?;
+        Ok(world.report())
+    }
+
+    fn new(seed: u64, devices: usize) -> Self {
+        let rng = |name: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&seed.to_le_bytes());
+            bytes[8..16].copy_from_slice(&name.to_le_bytes());
+            Rng::from_seed(bytes)
+        };
+        let devices = (0..devices).map(|index| Device::new(format!("person{index}"), rng(index as u64 + 2)));
+        Self {
+            seed,
+            now: Timestamp::from_ms(1_800_000_000_000),
+            dice: rng(0),
+            server: Server::new(rng(1)),
+            devices: devices.collect(),
+            pipes: BTreeMap::new(),
+            wire: WireHash::default(),
+            next_command: 0,
+            said: BTreeMap::new(),
+            acknowledged: Vec::new(),
+            crashes: 0,
+            spoiled: false,
+        }
+    }
+
+    fn report(&mut self) -> Report {
+        let rows = || self.devices.iter().flat_map(|device| device.disk.rows.values());
+        let count = |kind: wire::NoticeKind| rows().filter(|row| check::is_notice(row, kind)).count();
+        Report {
+            wire_hash: self.wire.digest(),
+            frames: self.wire.frames,
+            acknowledged: self.acknowledged.len(),
+            crashes: self.crashes,
+            conversations: count(wire::NoticeKind::Created),
+            rejoins: count(wire::NoticeKind::Rejoined),
+        }
+    }
+
+    pub(crate) fn broken(&self, what: impl Into<String>) -> Broken {
+        Broken {
+            seed: self.seed,
+            what: what.into(),
+        }
+    }
+
+    fn roll(&self, sides: u32) -> u32 {
+        self.dice.below(sides)
+    }
+
+    fn pick<T: Copy>(&self, from: &[T]) -> Option<T> {
+        let sides = u32::try_from(from.len()).unwrap_or(u32::MAX);
+        from.get(self.roll(sides) as usize).copied()
+    }
+
+    fn register(&mut self) -> Result<(), Broken> {
+        for device in 0..self.devices.len() {
+            let handle = self.devices[device].name.parse().expect("a handle");
+            self.command(device, Command::Register { handle });
+        }
+        self.come_to_rest()?;
+        let missing = self.devices.iter_mut().find(|device| {
+            !device
+                .engine
+                .as_ref()
+                .and_then(engine::Engine::account)
+                .is_some_and(|account| account.registered)
+        });
+        match missing.map(|device| device.name.clone()) {
+            Some(name) => Err(self.broken(format!("{name} could not register"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What people do.
+impl World {
+    fn command(&mut self, device: usize, command: Command) {
+        self.next_command += 1;
+        if let Command::Send { text, .. } = &command {
+            self.said.insert(self.next_command, text.clone());
+        }
+        let input = Input::Command(self.next_command, command);
+        self.input(device, input);
+    }
+
+    fn operate(&mut self) {
+        let device = self.roll(self.devices.len() as u32) as usize;
+        let Some(engine) = &mut self.devices[device].engine else {
+            return;
+        };
+        let views = engine.conversations();
+        let open = |view: &&engine::ConversationView| {
+            matches!(
+                view.standing,
+                Standing::Active | Standing::Request | Standing::Creating
+            )
+        };
+        let all: Vec<ConversationId> = views.iter().filter(open).map(|view| view.id).collect();
+        let groups: Vec<ConversationId> = views
+            .iter()
+            .filter(open)
+            .filter(|view| view.kind == ConversationKind::Group)
+            .map(|view| view.id)
+            .collect();
+        let other = self.someone();
+        let command = match self.roll(100) {
+            0..40 => self.pick(&all).map(|id| self.say(Target::Conversation(id))),
+            40..55 => Some(self.say(Target::Person(other))),
+            55..65 => Some(Command::CreateGroup {
+                name: format!("group {}", self.next_command),
+                members: self.some(),
+            }),
+            65..75 => self.pick(&groups).map(|conversation| Command::Add {
+                conversation,
+                members: vec![other],
+            }),
+            75..83 => self.pick(&groups).map(|conversation| Command::Remove {
+                conversation,
+                members: vec![other],
+            }),
+            83..93 => self.pick(&groups).map(|conversation| {
+                let role = self
+                    .pick(&[Role::Member, Role::Admin, Role::Owner])
+                    .unwrap_or(Role::Member);
+                Command::SetRole {
+                    conversation,
+                    member: other,
+                    role,
+                }
+            }),
+            _ => self
+                .pick(&groups)
+                .map(|conversation| Command::Leave { conversation }),
+        };
+        if let Some(command) = command {
+            self.command(device, command);
+        }
+    }
+
+    fn say(&self, to: Target) -> Command {
+        Command::Send {
+            to,
+            text: format!("words {}", self.next_command + 1),
+            in_reply_to: None,
+        }
+    }
+
+    fn someone(&self) -> Address {
+        let index = self.roll(self.devices.len() as u32);
+        format!("person{index}@city.example").parse().expect("an address")
+    }
+
+    fn some(&self) -> Vec<Address> {
+        (0..=self.roll(3)).map(|_| self.someone()).collect()
+    }
+}
+
+/// What happens.
+impl World {
+    fn input(&mut self, device: usize, input: Input) {
+        self.devices[device].handle(self.now, input);
+        self.fulfil(device);
+    }
+
+    /// Does what a device wished for.
+    fn fulfil(&mut self, device: usize) {
+        while let Some(wish) = self.devices[device].wishes.pop_front() {
+            match wish {
+                Wish::Connect => self.connect(device),
+                Wish::Disconnect => self.close(device),
+                Wish::Send(frame) => {
+                    if let Some(pipe) = self.pipes.get_mut(&device) {
+                        pipe.to_server.push_back(frame);
+                    }
+                }
+            }
+        }
+        self.collect(device);
+    }
+
+    fn collect(&mut self, device: usize) {
+        for outcome in std::mem::take(&mut self.devices[device].outcomes) {
+            let said = self.said.remove(&outcome.command);
+            if let (
+                Ok(Answer::Sent {
+                    conversation,
+                    entry_id,
+                    seq,
+                }),
+                Some(text),
+            ) = (outcome.result, said)
+            {
+                self.acknowledged.push(Acknowledged {
+                    sender: device,
+                    conversation,
+                    entry_id,
+                    seq,
+                    text,
+                });
+            }
+        }
+    }
+
+    fn connect(&mut self, device: usize) {
+        let challenge = self.server.open(device, self.now);
+        let mut pipe = Pipe::default();
+        pipe.to_client.push_back(challenge);
+        self.pipes.insert(device, pipe);
+        self.devices[device].handle(
+            self.now,
+            Input::Connected {
+                origin: ORIGIN.to_owned(),
+            },
+        );
+    }
+
+    /// The device hung up, and knows it.
+    fn close(&mut self, device: usize) {
+        self.pipes.remove(&device);
+        self.server.close(device);
+    }
+
+    /// The connection broke under the device.
+    fn cut(&mut self, device: usize) {
+        if self.pipes.contains_key(&device) {
+            self.close(device);
+            self.input(device, Input::Disconnected);
+        }
+    }
+
+    fn crash_device(&mut self, device: usize) {
+        self.close(device);
+        self.devices[device].crash();
+        self.crashes += 1;
+    }
+
+    fn crash_server(&mut self) {
+        self.spoiled = false;
+        self.crashes += 1;
+        self.server.crash();
+        for device in 0..self.devices.len() {
+            self.cut(device);
+        }
+    }
+
+    /// One step, chosen by the dice.
+    fn step(&mut self, faults: bool) {
+        if faults && self.roll(40) == 0 {
+            return self.misfortune();
+        }
+        match self.roll(10) {
+            0..5 => self.deliver_something(),
+            5..8 => self.write_something(faults),
+            _ => self.pass_time(Duration::from_millis(self.roll(200).into())),
+        }
+    }
+
+    fn misfortune(&mut self) {
+        let device = self.roll(self.devices.len() as u32) as usize;
+        match self.roll(20) {
+            0..5 => self.cut(device),
+            5..8 => self.crash_device(device),
+            8 => self.crash_server(),
+            9 => {
+                self.spoiled = true;
+                self.server.spoil_next_write();
+            }
+            10 => self.server.set_disk_full(true),
+            11 => self.server.set_disk_full(false),
+            12..16 => {
+                if let Some(pipe) = self.pipes.get_mut(&device) {
+                    pipe.repeat_entries();
+                }
+            }
+            _ => {
+                if let Some(pipe) = self.pipes.get_mut(&device) {
+                    pipe.reorder_entries();
+                }
+            }
+        }
+        for device in 0..self.devices.len() {
+            if self.devices[device].engine.is_none() && self.roll(4) == 0 {
+                self.devices[device].restart();
+                self.input(device, Input::Tick);
+            }
+        }
+    }
+
+    fn deliver_something(&mut self) {
+        let busy = |(device, pipe): (&usize, &Pipe)| {
+            let ways = [
+                (!pipe.to_server.is_empty(), true),
+                (!pipe.to_client.is_empty(), false),
+            ];
+            ways.into_iter()
+                .filter(|(full, _)| *full)
+                .map(|(_, up)| (*device, up))
+                .collect::<Vec<_>>()
+        };
+        let ways: Vec<(usize, bool)> = self.pipes.iter().flat_map(busy).collect();
+        match self.pick(&ways) {
+            Some((device, true)) => self.deliver_to_server(device),
+            Some((device, false)) => self.deliver_to_client(device),
+            None => {}
+        }
+    }
+
+    fn deliver_to_server(&mut self, device: usize) {
+        let Some(frame) = self
+            .pipes
+            .get_mut(&device)
+            .and_then(|pipe| pipe.to_server.pop_front())
+        else {
+            return;
+        };
+        self.wire.take_in(&frame);
+        let is_submit = matches!(frame.body, Some(wire::client_frame::Body::Submit(_)));
+        let answer = self.server.handle(device, self.now, frame);
+        if self.spoiled && is_submit {
+            return self.crash_server();
+        }
+        let answers = answer.map(|answer| (device, answer));
+        let entries = self.server.pump(self.now);
+        for (device, frame) in answers.into_iter().chain(entries) {
+            if let Some(pipe) = self.pipes.get_mut(&device) {
+                pipe.to_client.push_back(frame);
+            }
+        }
+    }
+
+    fn deliver_to_client(&mut self, device: usize) {
+        let Some(frame) = self
+            .pipes
+            .get_mut(&device)
+            .and_then(|pipe| pipe.to_client.pop_front())
+        else {
+            return;
+        };
+        self.wire.take_in(&frame);
+        self.input(device, Input::Frame(frame));
+    }
+
+    /// A device's disk takes a write; at times the device goes down before it, or right after.
+    fn write_something(&mut self, faults: bool) {
+        let waiting: Vec<usize> = (0..self.devices.len())
+            .filter(|device| self.devices[*device].has_unwritten())
+            .collect();
+        let Some(device) = self.pick(&waiting) else { return };
+        if faults && self.roll(200) == 0 {
+            return self.crash_device(device);
+        }
+        let written = self.devices[device].write();
+        if faults && self.roll(200) == 0 {
+            return self.crash_device(device);
+        }
+        if let Some(id) = written {
+            self.input(device, Input::Persisted(id));
+        }
+    }
+
+    fn pass_time(&mut self, by: Duration) {
+        self.now = self.now.after(by);
+        for device in 0..self.devices.len() {
+            if self.server.expired(device, self.now) {
+                self.cut(device);
+            }
+            let due = self.devices[device]
+                .engine
+                .as_ref()
+                .and_then(engine::Engine::next_wakeup);
+            if due.is_some_and(|due| due <= self.now) {
+                self.input(device, Input::Tick);
+            }
+        }
+        if self.roll(50) == 0 {
+            self.server.tend(self.now);
+        }
+    }
+
+    /// The faults stop, everything comes back, and nothing more is to be done in the end.
+    fn come_to_rest(&mut self) -> Result<(), Broken> {
+        self.server.set_disk_full(false);
+        if self.spoiled {
+            self.crash_server();
+        }
+        for device in 0..self.devices.len() {
+            if self.devices[device].engine.is_none() {
+                self.devices[device].restart();
+                self.input(device, Input::Tick);
+            }
+        }
+        // Long enough for every turn at committing somebody's leave.
+        let mut calm = Duration::from_secs(10);
+        for _ in 0..PATIENCE {
+            let busy = self
+                .pipes
+                .values()
+                .any(|pipe| !pipe.to_server.is_empty() || !pipe.to_client.is_empty())
+                || self.devices.iter().any(Device::has_unwritten);
+            if busy {
+                self.deliver_something();
+                self.write_something(false);
+            } else if calm.is_zero() && self.is_at_rest() {
+                return Ok(());
+            } else {
+                let by = Duration::from_millis(100);
+                calm = calm.saturating_sub(by);
+                self.pass_time(by);
+            }
+        }
+        let unrest = self.unrest();
+        Err(self.broken(format!("the world does not come to rest: {unrest}")))
+    }
+
+    fn is_at_rest(&mut self) -> bool {
+        self.devices.iter_mut().all(|device| {
+            device.engine.as_mut().is_some_and(|engine| {
+                let idle = engine.conversations().iter().all(|view| view.waiting == 0);
+                engine.is_caught_up() && idle
+            })
+        })
+    }
+
+    fn unrest(&mut self) -> String {
+        let mut text = String::new();
+        for device in &mut self.devices {
+            let Some(engine) = &mut device.engine else {
+                continue;
+            };
+            let waiting: Vec<_> = engine
+                .conversations()
+                .into_iter()
+                .filter(|view| view.waiting > 0)
+                .map(|view| {
+                    format!(
+                        "{} {:?} epoch {} waiting {}",
+                        view.id, view.standing, view.epoch, view.waiting
+                    )
+                })
+                .collect();
+            if !engine.is_caught_up() || !waiting.is_empty() {
+                let caught_up = engine.is_caught_up();
+                let troubles = &device.troubles;
+                text += &format!(
+                    "\n  {}: caught up {caught_up}, {waiting:?}, troubles {troubles:?}",
+                    device.name
+                );
+            }
+        }
+        text
+    }
+}

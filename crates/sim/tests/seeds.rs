@@ -1,0 +1,64 @@
+//! Seeds that run with every test. More by hand: `cargo xtask sim`.
+
+use sim::{Scenario, World};
+
+fn check(seeds: std::ops::Range<u64>, scenario: Scenario) {
+    let mut total = (0, 0, 0);
+    for seed in seeds {
+        match World::run(seed, scenario) {
+            Ok(report) => {
+                total = (
+                    total.0 + report.acknowledged,
+                    total.1 + report.crashes,
+                    total.2 + report.conversations,
+                );
+            }
+            Err(broken) => panic!("{broken}"),
+        }
+    }
+    assert!(total.0 > 0 && total.2 > 0, "nothing happened: {total:?}");
+    assert_eq!(scenario.faults, total.1 > 0, "faults: {total:?}");
+}
+
+#[test]
+fn a_calm_world_keeps_its_promises() {
+    check(
+        0..4,
+        Scenario {
+            devices: 4,
+            operations: 60,
+            faults: false,
+        },
+    );
+}
+
+#[test]
+fn a_world_of_faults_keeps_its_promises() {
+    check(
+        100..120,
+        Scenario {
+            devices: 5,
+            operations: 200,
+            faults: true,
+        },
+    );
+}
+
+#[test]
+fn one_seed_gives_one_hash_of_all_bytes() {
+    let run = |seed| {
+        World::run(
+            seed,
+            Scenario {
+                devices: 4,
+                operations: 80,
+                faults: true,
+            },
+        )
+        .unwrap()
+    };
+    let (first, again, other) = (run(7), run(7), run(8));
+    assert_eq!(first, again);
+    assert_ne!(first.wire_hash, other.wire_hash);
+    assert!(first.frames > 100, "{first:?}");
+}
