@@ -96,7 +96,7 @@ impl Engine {
                 .sort_by_key(|item| item.position);
         }
         let mut link = Link::default();
-        if account.is_some() {
+        if account.as_ref().is_some_and(|account| account.state.registered) {
             link.connect_soon(Timestamp::default());
         }
         let core = Core {
@@ -266,7 +266,7 @@ impl Engine {
             self.core.event(Event::Offline);
         }
         self.core.link.lost(self.core.now, &self.core.rng);
-        if self.core.account.is_none() && self.registering.is_none() {
+        if !self.has_registered_account() && self.registering.is_none() {
             self.core.link.phase = Phase::Down { connect_at: None };
         }
         self.mailbox.reset();

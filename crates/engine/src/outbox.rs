@@ -278,7 +278,7 @@ pub(crate) fn refused(
         Code::StaleEpoch => {
             put_back(core, conversation, entry_id)?;
             conversation.sync.wait_epoch = refusal.epoch;
-            receive::entries(core, conversation, refusal.missed)
+            receive::missed(core, conversation, refusal.missed)
         }
         Code::DiskFull | Code::StoreFailed | Code::Overloaded | Code::RateLimited => {
             put_back_unchanged(conversation, entry_id);
@@ -367,6 +367,9 @@ pub(crate) fn reset(conversation: &mut Conversation) {
 
 /// Things that are due by time alone.
 pub(crate) fn tick(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    if conversation.sync.retry_at.is_some_and(|at| at <= core.now) {
+        conversation.sync.retry_at = None;
+    }
     if conversation.state.lost {
         return rejoin::start(core, conversation);
     }
@@ -382,9 +385,6 @@ pub(crate) fn tick(core: &mut Core, conversation: &mut Conversation) -> Result<(
         if conversation.outbox.is_empty() && conversation.standing() == Standing::Active {
             core.enqueue(conversation, Kind::Update, None);
         }
-    }
-    if conversation.sync.retry_at.is_some_and(|at| at <= core.now) {
-        conversation.sync.retry_at = None;
     }
     flush(core, conversation)
 }

@@ -73,6 +73,18 @@ pub(crate) fn entries(
     outbox::flush(core, conversation)
 }
 
+/// Applies entries that came with a refusal, unless others before them are still on their way.
+pub(crate) fn missed(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    missed: Vec<wire::Entry>,
+) -> Result<(), Error> {
+    let follows = missed
+        .first()
+        .is_some_and(|entry| entry.seq <= conversation.state.cursor + 1);
+    entries(core, conversation, if follows { missed } else { Vec::new() })
+}
+
 /// Where and when an entry was put into the log.
 #[derive(Clone, Copy)]
 struct Place {

@@ -1,7 +1,7 @@
 //! Coming back after losing the thread: an external commit puts this device into its own place again.
 
 use mls::JoinWith;
-use types::{EntryId, wire};
+use types::{Duration, EntryId, wire};
 use wire::NoticeKind;
 use wire::RefusalCode as Code;
 use wire::client_frame::Body;
@@ -12,6 +12,9 @@ use crate::core::Core;
 use crate::item::Phase;
 use crate::link::Request;
 use crate::{Error, receive};
+
+/// How long to wait after an attempt that came to nothing.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Asks for what a rejoin needs, unless that is under way.
 pub(crate) fn start(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
@@ -45,7 +48,10 @@ pub(crate) fn fetched(
     let (group, commit) = match mls.rejoin(with, core.now) {
         Ok(made) => made,
         Err(mls::Error::NotAMember) => return receive::end(core, conversation),
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            conversation.sync.retry_at = Some(core.now.after(RETRY));
+            return Err(error.into());
+        }
     };
     let entry_id = core.rng.entry_id();
     let commit = wire::Commit {
@@ -115,7 +121,7 @@ pub(crate) fn refused(
         Code::NotAMember | Code::UnknownConversation => receive::end(core, conversation),
         Code::StaleEpoch => start(core, conversation),
         _ => {
-            let wait = types::Duration::from_millis(refusal.retry_after_ms.max(5_000));
+            let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
             conversation.sync.retry_at = Some(core.now.after(wait));
             Ok(())
         }

@@ -91,13 +91,22 @@ impl IdentityProvider for Identities {
         Ok(identity.signature_key.to_vec())
     }
 
+    // A leaf may renew its keys, never become another device's or another account's.
     fn valid_successor(
         &self,
         predecessor: &SigningIdentity,
         successor: &SigningIdentity,
         _: &ExtensionList,
     ) -> Result<bool, NotAccepted> {
-        Ok(predecessor.signature_key == successor.signature_key)
+        let decode = |identity| {
+            certificate(identity)
+                .and_then(|signed| DeviceCertificate::dangerous_decode(&signed))
+                .map_err(NotAccepted)
+        };
+        let (before, after) = (decode(predecessor)?, decode(successor)?);
+        Ok(predecessor.signature_key == successor.signature_key
+            && before.account_key == after.account_key
+            && before.address == after.address)
     }
 
     fn supported_types(&self) -> Vec<CredentialType> {
