@@ -96,9 +96,9 @@ impl Contacts {
         let list = account.device_list.as_ref().ok_or_else(forged)?;
         let list = DeviceList::verify(list).map_err(|_| forged())?;
         let newest = self.find(address).map_or(0, |contact| contact.list_number);
-        let is_trusted = self
-            .find(address)
-            .is_none_or(|contact| contact.account_key.as_ref() == list.account_key.as_bytes());
+        let is_trusted = self.find(address).is_none_or(|contact| {
+            contact.account_key.is_empty() || contact.account_key.as_ref() == list.account_key.as_bytes()
+        });
         if list.address != *address || is_trusted && list.number < newest {
             return Err(forged());
         }

@@ -32,6 +32,10 @@ impl Said<'_> {
             return Line::Row(self.row(RowBody::Undecryptable(true)));
         };
         match content.body() {
+            // Changes to what was said before are kept as they are; this version does not show them.
+            _ if content.replaces.is_some() => {
+                Line::Row(self.row(RowBody::Unknown(self.content.to_vec().into())))
+            }
             Body::Text(text) => {
                 let message_id = content::message_id(self.content, self.sender, self.conversation);
                 let reply = content.in_reply_to.as_ref().map(MessageId::as_bytes);

@@ -1,0 +1,351 @@
+//! Account keys: the first one is trusted, another one is said aloud and stops sending until it is accepted.
+
+use std::collections::VecDeque;
+
+use crypto::{AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, Rng};
+use engine::{Answer, Command, Config, Effect, Engine, Error, Event, Input, Target};
+use mls::Device;
+use types::{Address, Suite, Timestamp, wire};
+use wire::client_frame::Body as Ask;
+use wire::server_frame::Body as Say;
+
+const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+
+/// Somebody that the server tells of.
+struct Other {
+    address: Address,
+    account: wire::Account,
+    device: Device,
+    device_id: types::DeviceId,
+}
+
+fn other(name: &str, seed: u8) -> Other {
+    let rng = Rng::from_seed([seed; 32]);
+    let address: Address = format!("{name}@city.example").parse().unwrap();
+    let (account_key, key) = (AccountKey::generate(&rng), DeviceKey::generate(&rng));
+    let device_id = crypto::device_id(&key.public());
+    let subject = IssueCertificate {
+        address: address.clone(),
+        device_key: key.public(),
+        issued: NOW,
+        managing: true,
+    };
+    let signed = DeviceCertificate::issue(&account_key, &subject);
+    let certificate = DeviceCertificate::verify(&signed).unwrap();
+    let account = wire::Account {
+        address: address.to_string(),
+        device_list: Some(DeviceList::sign(&account_key, &address, 1, &[device_id], NOW)),
+        device_certificates: vec![signed.clone()],
+    };
+    Other {
+        address,
+        account,
+        device: Device::new(&signed, &certificate, &key, rng, []),
+        device_id,
+    }
+}
+
+/// An engine with a server played by hand: the disk never fails, and the directory says what it is told to.
+struct Play {
+    engine: Engine,
+    directory: Vec<Other>,
+    frames: VecDeque<wire::ClientFrame>,
+    done: Vec<Result<Answer, Error>>,
+    key_changes: Vec<Address>,
+    submits: usize,
+    commands: u64,
+}
+
+impl Play {
+    fn new(directory: Vec<Other>) -> Self {
+        let engine = Engine::open(Config { key_package_stock: 1 }, Rng::from_seed([1; 32]), []).unwrap();
+        let mut play = Self {
+            engine,
+            directory,
+            frames: VecDeque::new(),
+            done: Vec::new(),
+            key_changes: Vec::new(),
+            submits: 0,
+            commands: 0,
+        };
+        let registered = play.run(Command::Register {
+            handle: "anna".parse().unwrap(),
+        });
+        assert!(
+            matches!(registered, Some(Ok(Answer::Registered { .. }))),
+            "{registered:?}"
+        );
+        play
+    }
+
+    /// Gives a command and plays until nothing happens any more; its outcome, when it has one.
+    fn run(&mut self, command: Command) -> Option<Result<Answer, Error>> {
+        self.commands += 1;
+        self.input(Input::Command(self.commands, command));
+        while let Some(frame) = self.frames.pop_front() {
+            if let Some(body) = self.answer(frame.body.unwrap()) {
+                self.input(Input::Frame(wire::ServerFrame {
+                    id: frame.id,
+                    body: Some(body),
+                }));
+            }
+        }
+        self.done.pop()
+    }
+
+    fn input(&mut self, input: Input) {
+        self.engine.handle(NOW, input);
+        while let Some(effect) = self.engine.poll() {
+            match effect {
+                Effect::Persist { id, .. } => self.engine.handle(NOW, Input::Persisted(id)),
+                Effect::Connect => {
+                    self.engine.handle(
+                        NOW,
+                        Input::Connected {
+                            origin: "http://city.example".into(),
+                        },
+                    );
+                    let challenge = wire::Challenge {
+                        nonce: vec![7; 32].into(),
+                        realm: "city.example".into(),
+                        protocol: types::PROTOCOL,
+                        ..wire::Challenge::default()
+                    };
+                    let frame = wire::ServerFrame {
+                        id: 0,
+                        body: Some(Say::Challenge(challenge)),
+                    };
+                    self.engine.handle(NOW, Input::Frame(frame));
+                }
+                Effect::Send(frame) => self.frames.push_back(frame),
+                Effect::Done(_, outcome) => self.done.push(outcome),
+                Effect::Event(Event::KeyChanged(address)) => self.key_changes.push(address),
+                Effect::Event(Event::Trouble(error)) => panic!("{error}"),
+                Effect::Event(_) | Effect::Disconnect => {}
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) -> Option<Say> {
+        Some(match ask {
+            Ask::Register(register) => Say::Registered(wire::Registered {
+                address: format!("{}@city.example", register.handle),
+            }),
+            Ask::Login(_) => Say::LoggedIn(wire::LoggedIn {
+                incarnation: 1,
+                ..wire::LoggedIn::default()
+            }),
+            Ask::Subscribe(_) => Say::Subscribed(wire::Subscribed { head: 0 }),
+            Ask::PublishKeyPackages(_) => Say::KeyPackagesPublished(wire::KeyPackagesPublished::default()),
+            Ask::LookUpAccounts(wanted) => {
+                let accounts = wanted
+                    .addresses
+                    .iter()
+                    .map(|address| self.find(address).account.clone())
+                    .collect();
+                Say::Accounts(wire::Accounts { accounts })
+            }
+            Ask::ClaimKeyPackages(wanted) => {
+                let suite = Suite::from_code(wanted.suite).unwrap();
+                let claim = |address: &String| {
+                    let other = self.find(address);
+                    wire::ClaimedKeyPackage {
+                        address: address.clone(),
+                        device_id: other.device_id.to_bytes(),
+                        key_package: other
+                            .device
+                            .generate_key_package(suite, false, NOW)
+                            .unwrap()
+                            .into(),
+                        last_resort: false,
+                    }
+                };
+                let key_packages = wanted.addresses.iter().map(claim).collect();
+                Say::KeyPackagesClaimed(wire::KeyPackagesClaimed {
+                    key_packages,
+                    failures: Vec::new(),
+                })
+            }
+            Ask::Submit(_) => {
+                self.submits += 1;
+                Say::Accepted(wire::Accepted {
+                    seq: self.submits as u64,
+                    repeated: false,
+                })
+            }
+            _ => return None,
+        })
+    }
+
+    fn find(&self, address: &str) -> &Other {
+        self.directory
+            .iter()
+            .find(|other| other.address.to_string() == address)
+            .unwrap()
+    }
+}
+
+fn say(to: &str) -> Command {
+    Command::Send {
+        to: Target::Person(to.parse().unwrap()),
+        text: "hello".into(),
+        in_reply_to: None,
+    }
+}
+
+fn group_with(member: &str) -> Command {
+    Command::CreateGroup {
+        name: "Courtyard".into(),
+        members: vec![member.parse().unwrap()],
+    }
+}
+
+#[test]
+fn a_changed_account_key_stops_sending_until_it_is_accepted() {
+    let boris = "boris@city.example";
+    let mut play = Play::new(vec![other("boris", 2)]);
+    assert!(matches!(play.run(say(boris)), Some(Ok(Answer::Sent { .. }))));
+    let number = |play: &mut Play| match play.run(Command::SafetyNumber {
+        address: boris.parse().unwrap(),
+    }) {
+        Some(Ok(Answer::SafetyNumber { number })) => number,
+        other => panic!("{other:?}"),
+    };
+    let before = number(&mut play);
+
+    // The server, or whoever took it over, has another key for boris.
+    play.directory = vec![other("boris", 3)];
+    let submits = play.submits;
+    assert!(matches!(
+        play.run(group_with(boris)),
+        Some(Err(Error::KeyChanged(_)))
+    ));
+    assert_eq!(play.key_changes, [boris.parse().unwrap()]);
+    assert!(matches!(play.run(say(boris)), Some(Err(Error::KeyChanged(_)))));
+    assert_eq!(play.submits, submits, "nothing was sent");
+    assert_ne!(
+        number(&mut play),
+        before,
+        "the number to compare is the new key's"
+    );
+
+    assert!(matches!(
+        play.run(Command::AcceptKey {
+            address: boris.parse().unwrap()
+        }),
+        Some(Ok(Answer::Done))
+    ));
+    assert!(matches!(
+        play.run(group_with(boris)),
+        Some(Ok(Answer::Created { .. }))
+    ));
+    assert_eq!(play.key_changes.len(), 1, "said once");
+}
+
+#[test]
+fn keys_that_do_not_belong_together_are_refused() {
+    // A list signed by one key with the certificate of another.
+    let mut mixed = other("boris", 2);
+    mixed.account.device_certificates = other("boris", 3).account.device_certificates;
+    let mut play = Play::new(vec![mixed]);
+    assert!(matches!(
+        play.run(say("boris@city.example")),
+        Some(Err(Error::Forged(_)))
+    ));
+
+    // A key package of a device that the list does not name.
+    let mut swapped = other("boris", 2);
+    swapped.device = other("boris", 3).device;
+    let mut play = Play::new(vec![swapped]);
+    assert!(matches!(
+        play.run(say("boris@city.example")),
+        Some(Err(Error::Forged(_)))
+    ));
+    assert_eq!(play.submits, 0);
+
+    // An older list than was seen.
+    let mut play = Play::new(vec![other("boris", 2)]);
+    let newer = AccountKey::generate(&Rng::from_seed([2; 32]));
+    let list = |number| {
+        let other = other("boris", 2);
+        Some(DeviceList::sign(
+            &newer,
+            &other.address,
+            number,
+            &[other.device_id],
+            NOW,
+        ))
+    };
+    play.directory[0].account.device_list = list(5);
+    assert!(matches!(
+        play.run(say("boris@city.example")),
+        Some(Ok(Answer::Sent { .. }))
+    ));
+    play.directory[0].account.device_list = list(4);
+    assert!(matches!(
+        play.run(group_with("boris@city.example")),
+        Some(Err(Error::Forged(_)))
+    ));
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_sent() {
+    let mut play = Play::new(vec![other("boris", 2)]);
+    let long = "x".repeat(types::limits::TEXT_BYTES + 1);
+    let boris: Address = "boris@city.example".parse().unwrap();
+    let refused = |play: &mut Play, command: Command, part: &str| match play.run(command) {
+        Some(Err(error)) => assert!(error.to_string().contains(part), "{error}"),
+        other => panic!("{other:?}"),
+    };
+    let said = |text: &str| Command::Send {
+        to: Target::Person(boris.clone()),
+        text: text.into(),
+        in_reply_to: None,
+    };
+    refused(&mut play, said(""), "1 to");
+    refused(&mut play, said(&long), "1 to");
+    refused(&mut play, say("anna@city.example"), "your own address");
+    refused(&mut play, say("boris@town.example"), "another realm");
+    refused(
+        &mut play,
+        Command::CreateGroup {
+            name: String::new(),
+            members: vec![boris.clone()],
+        },
+        "1 to 100",
+    );
+    refused(
+        &mut play,
+        Command::SafetyNumber {
+            address: boris.clone(),
+        },
+        "nothing is known",
+    );
+    let many = (0..1_000)
+        .map(|n| format!("person{n}@city.example").parse().unwrap())
+        .collect();
+    refused(
+        &mut play,
+        Command::CreateGroup {
+            name: "all".into(),
+            members: many,
+        },
+        "at most 1000 people",
+    );
+    assert!(matches!(
+        play.run(Command::Block {
+            address: boris.clone()
+        }),
+        Some(Ok(Answer::Done))
+    ));
+    refused(&mut play, said("hello"), "blocked");
+    refused(
+        &mut play,
+        Command::Register {
+            handle: "anna".parse().unwrap(),
+        },
+        "already",
+    );
+    assert_eq!(play.submits, 0);
+    assert!(play.engine.conversations().is_empty());
+}
