@@ -53,7 +53,11 @@ impl Stage {
             Self::Documentation => documentation().run(),
             Self::Wasm => wasm::check(),
             Self::Examples => Step::new("cargo test --workspace --doc --locked --quiet").run(),
-            Self::Tests => Step::new("cargo nextest run --workspace --locked").run(),
+            Self::Tests => {
+                // The tests of whole processes start these.
+                Step::new("cargo build --workspace --bins --locked").run()?;
+                Step::new("cargo nextest run --workspace --locked").run()
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mls::{ConversationKind, Device, Group};
+use mls::{ConversationKind, Device, Group, Rejoin};
 use prost::Message;
 use types::{Address, ConversationId, EntryId, Timestamp, wire};
 use wire::ConversationStanding as Standing;
@@ -41,13 +41,8 @@ pub(crate) struct Sync {
     pub(crate) retry_at: Option<Timestamp>,
     /// A leave waits, and this device takes its turn to commit it then.
     pub(crate) commit_at: Option<Timestamp>,
-    /// An external commit under way, and the group that it leads to.
-    pub(crate) rejoin: Option<Rejoin>,
-}
-
-pub(crate) struct Rejoin {
-    pub(crate) entry_id: EntryId,
-    pub(crate) group: Box<Group>,
+    /// An external commit under way, with its entry id.
+    pub(crate) rejoin: Option<(EntryId, Rejoin)>,
 }
 
 impl Conversation {

@@ -569,7 +569,7 @@ impl Engine {
                 .with(id, |core, conversation| {
                     membership::claimed(core, conversation, claimed)
                 }),
-            (Request::Submit(id, entry), ServerBody::Accepted(accepted)) => self
+            (Request::Submit(id, entry, _), ServerBody::Accepted(accepted)) => self
                 .with(id, |core, conversation| {
                     outbox::accepted(core, conversation, entry, accepted.seq)
                 }),
@@ -611,8 +611,8 @@ impl Engine {
             Request::LookUp(id) | Request::Claim(id) => self.with(id, |core, conversation| {
                 membership::refused(core, conversation, refusal)
             }),
-            Request::Submit(id, entry) => self.with(id, |core, conversation| {
-                outbox::refused(core, conversation, entry, refusal)
+            Request::Submit(id, entry, attempt) => self.with(id, |core, conversation| {
+                outbox::refused(core, conversation, (entry, attempt), refusal)
             }),
             Request::FetchTree(_) => self.mailbox.no_tree(&mut self.core, &mut self.conversations),
             Request::FetchGroup(id) | Request::Rejoin(id) => self.with(id, |core, conversation| {

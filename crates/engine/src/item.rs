@@ -8,6 +8,7 @@ use types::{Address, ConversationId, DeviceId, EntryId, wire};
 use wire::outbox_item::Kind as WireKind;
 
 use crate::journal::Journal;
+use crate::link::Request;
 use crate::{CommandId, Error, keys};
 
 /// One thing, with how far it has come. What it is survives a crash, how far it came need not.
@@ -18,6 +19,8 @@ pub(crate) struct Item {
     /// The frame, once a commit was made: after a crash the same one is sent again.
     pub(crate) submit: Option<Bytes>,
     pub(crate) phase: Phase,
+    /// How often it was sent in this run: only the last attempt's refusal counts.
+    pub(crate) attempt: u32,
     /// Who waits for the outcome.
     pub(crate) command: Option<CommandId>,
 }
@@ -56,6 +59,7 @@ impl Item {
             kind,
             submit: None,
             phase: Phase::Waiting,
+            attempt: 0,
             command,
         }
     }
@@ -76,6 +80,7 @@ impl Item {
             kind,
             submit: (!item.submit.is_empty()).then_some(item.submit),
             phase: Phase::Waiting,
+            attempt: 0,
             command: None,
         })
     }
@@ -94,6 +99,13 @@ impl Item {
             submit: self.submit.clone().unwrap_or_default(),
         };
         journal.put(keys::item(conversation, self.position), &item);
+    }
+
+    /// Puts it on its way; gives the request to send it with.
+    pub(crate) fn send(&mut self, conversation: ConversationId) -> Request {
+        self.phase = Phase::InFlight;
+        self.attempt += 1;
+        Request::Submit(conversation, self.entry_id, self.attempt)
     }
 
     /// It ends an epoch, so nothing may be under way beside it.

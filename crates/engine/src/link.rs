@@ -33,7 +33,8 @@ pub(crate) enum Request {
     Publish(Suite),
     LookUp(ConversationId),
     Claim(ConversationId),
-    Submit(ConversationId, EntryId),
+    /// With the number of the attempt.
+    Submit(ConversationId, EntryId, u32),
     FetchTree(ConversationId),
     FetchGroup(ConversationId),
     Rejoin(ConversationId),

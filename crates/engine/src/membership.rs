@@ -225,10 +225,9 @@ pub(crate) fn commit(core: &mut Core, conversation: &mut Conversation, adds: &[C
         content: Some(SubmitContent::Commit(commit.1)),
     };
     let item = &mut conversation.outbox[0];
-    item.phase = Phase::InFlight;
     item.submit = Some(submit.encode_to_vec().into());
     item.keep(&mut core.journal, conversation.id);
-    core.request(Request::Submit(conversation.id, entry_id), Body::Submit(submit));
+    core.request(item.send(conversation.id), Body::Submit(submit));
     Ok(())
 }
 

@@ -12,7 +12,6 @@ use wire::submit::Content as SubmitContent;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::{Item, Kind, Phase};
-use crate::link::Request;
 use crate::timeline::{Line, Said};
 use crate::{Answer, Error, Event, membership, receive, rejoin};
 
@@ -111,17 +110,13 @@ fn send_message(
         Err(error) => return Err(error.into()),
     };
     let item = &mut conversation.outbox[at];
-    item.phase = Phase::InFlight;
     let submit = wire::Submit {
         conversation: conversation.id.to_bytes(),
         entry_id: item.entry_id.to_bytes(),
         epoch,
         content: Some(SubmitContent::Application(ciphertext.into())),
     };
-    core.request(
-        Request::Submit(conversation.id, item.entry_id),
-        Body::Submit(submit),
-    );
+    core.request(item.send(conversation.id), Body::Submit(submit));
     Ok(true)
 }
 
@@ -154,11 +149,7 @@ fn still_stands(conversation: &mut Conversation, mls: &Device, submit: &Bytes) -
 fn send_again(core: &mut Core, conversation: &mut Conversation, submit: &Bytes) -> Result<(), Error> {
     let submit = wire::Submit::decode(submit.clone()).map_err(|_| Error::Damaged("a commit that waits"))?;
     let item = &mut conversation.outbox[0];
-    item.phase = Phase::InFlight;
-    core.request(
-        Request::Submit(conversation.id, item.entry_id),
-        Body::Submit(submit),
-    );
+    core.request(item.send(conversation.id), Body::Submit(submit));
     Ok(())
 }
 
@@ -169,17 +160,13 @@ fn leave(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Resu
     let epoch = group.epoch();
     let proposal = group.propose_leave()?;
     let item = &mut conversation.outbox[0];
-    item.phase = Phase::InFlight;
     let submit = wire::Submit {
         conversation: conversation.id.to_bytes(),
         entry_id: item.entry_id.to_bytes(),
         epoch,
         content: Some(SubmitContent::Proposal(proposal.into())),
     };
-    core.request(
-        Request::Submit(conversation.id, item.entry_id),
-        Body::Submit(submit),
-    );
+    core.request(item.send(conversation.id), Body::Submit(submit));
     Ok(())
 }
 
@@ -271,9 +258,17 @@ fn created(
 pub(crate) fn refused(
     core: &mut Core,
     conversation: &mut Conversation,
-    entry_id: EntryId,
+    (entry_id, attempt): (EntryId, u32),
     refusal: wire::Refusal,
 ) -> Result<(), Error> {
+    if !conversation
+        .outbox
+        .iter()
+        .any(|item| item.entry_id == entry_id && item.attempt == attempt)
+    {
+        // Of an attempt that was given up meanwhile.
+        return Ok(());
+    }
     match refusal.code() {
         Code::StaleEpoch => {
             put_back(core, conversation, entry_id)?;

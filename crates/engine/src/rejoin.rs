@@ -7,7 +7,7 @@ use wire::RefusalCode as Code;
 use wire::client_frame::Body;
 use wire::submit::Content as SubmitContent;
 
-use crate::conversation::{Conversation, Rejoin};
+use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::Phase;
 use crate::link::Request;
@@ -45,8 +45,8 @@ pub(crate) fn fetched(
         message: &fetched.group_info,
         ratchet_tree: &fetched.ratchet_tree,
     };
-    let (group, commit) = match mls.rejoin(with, core.now) {
-        Ok(made) => made,
+    let rejoin = match mls.rejoin(with, core.now) {
+        Ok(rejoin) => rejoin,
         Err(mls::Error::NotAMember) => return receive::end(core, conversation),
         Err(error) => {
             conversation.sync.retry_at = Some(core.now.after(RETRY));
@@ -55,33 +55,29 @@ pub(crate) fn fetched(
     };
     let entry_id = core.rng.entry_id();
     let commit = wire::Commit {
-        commit: commit.into(),
-        group_info: group.group_info()?.into(),
+        commit: rejoin.commit.clone().into(),
+        group_info: rejoin.group_info.clone().into(),
         ..wire::Commit::default()
     };
     let submit = wire::Submit {
         conversation: conversation.id.to_bytes(),
         entry_id: entry_id.to_bytes(),
-        epoch: fetched.epoch,
+        epoch: rejoin.epoch,
         content: Some(SubmitContent::Commit(commit)),
     };
-    conversation.sync.rejoin = Some(Rejoin {
-        entry_id,
-        group: Box::new(group),
-    });
+    conversation.sync.rejoin = Some((entry_id, rejoin));
     core.request(Request::Rejoin(conversation.id), Body::Submit(submit));
     Ok(())
 }
 
 /// The server put the commit at this place: from here on this device follows again.
 pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u64) -> Result<(), Error> {
-    let Some(Rejoin { entry_id, group }) = conversation.sync.rejoin.take() else {
+    let Some((entry_id, rejoin)) = conversation.sync.rejoin.take() else {
         return Ok(());
     };
-    let mls = core.account()?.mls.clone();
-    conversation.forget_group(&mls);
+    let group = core.account()?.mls.adopt(&rejoin)?;
     let members = group.members();
-    conversation.set_group(*group);
+    conversation.set_group(group);
     conversation.state.lost = false;
     conversation.state.cursor = seq;
     conversation.sync.wait_epoch = 0;

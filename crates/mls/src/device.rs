@@ -41,6 +41,18 @@ pub struct Device {
     store: Store,
 }
 
+/// A rejoin under way: what to submit, and the group that it leads to.
+pub struct Rejoin {
+    conversation: ConversationId,
+    /// Epoch that the commit was made in.
+    pub epoch: u64,
+    /// MLSMessage(PublicMessage), an external commit.
+    pub commit: Vec<u8>,
+    /// MLSMessage(GroupInfo) of the next epoch, without ratchet tree.
+    pub group_info: Vec<u8>,
+    store: Store,
+}
+
 /// What a member needs to come in.
 #[derive(Clone, Copy, Debug)]
 pub struct JoinWith<'a> {
@@ -134,14 +146,14 @@ impl Device {
         Ok((group, inviter))
     }
 
-    /// Puts this device back into its own place by an external commit, which is returned and must be accepted by the
-    /// delivery service before the group is used.
+    /// Puts this device back into its own place by an external commit, to be submitted to the delivery service. What
+    /// the device has of the group stays as it is until the service has accepted that, and [`adopt`](Self::adopt).
     ///
     /// # Errors
     /// [`Error::NotAMember`] when it has no place in the tree; [`Error`].
-    pub fn rejoin(&self, with: JoinWith<'_>, now: Timestamp) -> Result<(Group, Vec<u8>), Error> {
-        let group_info = decode(with.message, "GroupInfo")?;
-        let suite = group_info
+    pub fn rejoin(&self, with: JoinWith<'_>, now: Timestamp) -> Result<Rejoin, Error> {
+        let info = decode(with.message, "GroupInfo")?;
+        let suite = info
             .as_group_info()
             .ok_or(Error::Malformed("GroupInfo"))?
             .group_context()
@@ -155,18 +167,38 @@ impl Device {
             .find(own)
             .map(|leaf| leaf.index)
             .ok_or(Error::NotAMember)?;
+        // Apart from what is there: the library lets no epoch follow on one that it did not see end.
+        let store = Store::default();
         let rejoin = || {
-            let builder = self.client(suite).external_commit_builder()?;
+            let builder = self.client_over(&store, suite).external_commit_builder()?;
             let (group, commit) = builder
                 .with_tree_data(tree)
                 .with_removal(leaf)
                 .commit_time(mls_time(now))
-                .build(group_info)?;
+                .build(info)?;
             Ok((group, commit.to_bytes()?))
         };
         let (group, commit) =
             rejoin().map_err(|error| Error::library("rejoin by an external commit", error))?;
-        Ok((Group::new(group)?, commit))
+        let mut group = Group::new(group)?;
+        group.save()?;
+        Ok(Rejoin {
+            conversation: group.id(),
+            epoch: group.epoch() - 1,
+            commit,
+            group_info: group.group_info()?,
+            store,
+        })
+    }
+
+    /// Puts the group that a rejoin led to in the place of what was there.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    pub fn adopt(&self, rejoin: &Rejoin) -> Result<Group, Error> {
+        self.store.forget_group(rejoin.conversation);
+        self.store.take_in(&rejoin.store);
+        self.load(rejoin.conversation)?.ok_or(Error::NotAMember)
     }
 
     /// Opens a group that was saved; `None` when there is none.
@@ -196,9 +228,13 @@ impl Device {
     }
 
     fn client(&self, suite: Suite) -> Client<Config> {
+        self.client_over(&self.store, suite)
+    }
+
+    fn client_over(&self, store: &Store, suite: Suite) -> Client<Config> {
         Client::builder()
-            .key_package_repo(self.store.clone())
-            .group_state_storage(self.store.clone())
+            .key_package_repo(store.clone())
+            .group_state_storage(store.clone())
             .crypto_provider(self.provider.clone())
             .identity_provider(Identities)
             .mls_rules(Rules)

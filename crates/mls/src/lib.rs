@@ -16,7 +16,7 @@ mod public;
 mod rules;
 mod store;
 
-pub use device::{Device, JoinWith};
+pub use device::{Device, JoinWith, Rejoin};
 pub use group::{Change, CommitBundle, Group, NewEpoch, Processed};
 pub use member::Member;
 pub use policy::{Act, ConversationKind, Policy, Removal, Role, Violation};

@@ -55,6 +55,13 @@ impl Store {
         }
     }
 
+    /// Takes in everything that another store holds.
+    pub(crate) fn take_in(&self, other: &Self) {
+        let values = other.lock().values.clone();
+        let mut inner = self.lock();
+        values.into_iter().for_each(|(key, value)| inner.set(key, value));
+    }
+
     pub(crate) fn has_group(&self, id: ConversationId) -> bool {
         self.lock().values.contains_key(&key(STATE, id.as_bytes()))
     }

@@ -245,17 +245,17 @@ fn a_device_that_lost_its_way_rejoins_in_its_own_place() {
         message: &info,
         ratchet_tree: &tree,
     };
-    let (group, commit) = people[1].device.rejoin(with, NOW).unwrap();
-    let applied = town.public.apply(&commit, NOW).unwrap();
+    let rejoin = people[1].device.rejoin(with, NOW).unwrap();
+    let applied = town.public.apply(&rejoin.commit, NOW).unwrap();
     assert_eq!(
         (applied.by.address, applied.added.len(), applied.removed.len()),
         (people[1].address.clone(), 0, 0)
     );
-    let Ok(Processed::Commit(epoch)) = town.groups[0].process(&commit, NOW) else {
+    let Ok(Processed::Commit(epoch)) = town.groups[0].process(&rejoin.commit, NOW) else {
         panic!("not a commit")
     };
     assert!(epoch.rejoined && !epoch.expelled);
-    town.groups[1] = group;
+    town.groups[1] = people[1].device.adopt(&rejoin).unwrap();
     town.agree();
 
     // Nobody comes in this way who was not there, and nobody takes another's place.

@@ -7,6 +7,9 @@ use engine::{Config, Effect, Engine, Error, Event, Input, Write};
 use types::{ConversationId, EntryId, Timestamp, wire};
 use zeroize::Zeroizing;
 
+/// More of them say nothing new.
+const TROUBLES: usize = 3;
+
 /// What survives a crash.
 #[derive(Default)]
 pub(crate) struct Disk {
@@ -36,7 +39,7 @@ pub(crate) struct Device {
     unwritten: VecDeque<(u64, Vec<Write>)>,
     pub(crate) wishes: VecDeque<Wish>,
     pub(crate) outcomes: Vec<Outcome>,
-    /// Rows that were shown to somebody, with how often.
+    /// The first things that went wrong without anybody having asked for them.
     pub(crate) troubles: Vec<String>,
     rng: Rng,
 }
@@ -93,7 +96,9 @@ impl Device {
                 Effect::Disconnect => self.wishes.push_back(Wish::Disconnect),
                 Effect::Send(frame) => self.wishes.push_back(Wish::Send(frame)),
                 Effect::Done(command, result) => self.outcomes.push(Outcome { command, result }),
-                Effect::Event(Event::Trouble(error)) => self.troubles.push(describe(&error)),
+                Effect::Event(Event::Trouble(error)) if self.troubles.len() < TROUBLES => {
+                    self.troubles.push(describe(&error));
+                }
                 Effect::Event(_) => {}
             }
         }

@@ -1,0 +1,10 @@
+//! A realm in a temporary folder, and people with their homes beside it, as the tests of this crate use them.
+//!
+//! Everything here is a process of its own, started and stopped by process id on ports that the system gives.
+
+mod person;
+mod programs;
+mod server;
+
+pub use person::{Failed, Person};
+pub use server::{Server, dump};
