@@ -207,5 +207,4 @@ fn simple(head: &Head) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-#[path = "value_tests.rs"]
 mod tests;

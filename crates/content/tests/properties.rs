@@ -22,18 +22,25 @@ fn expirations() -> impl Strategy<Value = Expiration> {
     })
 }
 
+const MEMORY: &str = "writing to memory cannot fail";
+const ALLOWED: &str = "such keys and values are allowed";
+
+fn encode(value: impl minicbor::Encode<()>) -> Vec<u8> {
+    minicbor::to_vec(value).expect(MEMORY)
+}
+
 /// Values at most three levels deep.
 fn values() -> impl Strategy<Value = Vec<u8>> {
     let leaf = prop_oneof![
-        any::<i64>().prop_map(|number| minicbor::to_vec(number).unwrap()),
-        any::<String>().prop_map(|text| minicbor::to_vec(text).unwrap()),
-        any::<Vec<u8>>().prop_map(|bytes| minicbor::to_vec(minicbor::bytes::ByteVec::from(bytes)).unwrap()),
-        any::<bool>().prop_map(|value| minicbor::to_vec(value).unwrap()),
+        any::<i64>().prop_map(encode),
+        any::<String>().prop_map(encode),
+        any::<Vec<u8>>().prop_map(|bytes| encode(minicbor::bytes::ByteVec::from(bytes))),
+        any::<bool>().prop_map(encode),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         vec(inner, 0..4).prop_map(|items| {
             let mut e = minicbor::Encoder::new(Vec::new());
-            e.array(items.len() as u64).unwrap();
+            e.array(items.len() as u64).expect(MEMORY);
             e.writer_mut().extend(items.concat());
             e.into_writer()
         })
@@ -47,10 +54,12 @@ fn extensions() -> impl Strategy<Value = Extensions> {
         let mut extensions = Extensions::default();
         for (number, is_negative, value) in by_number {
             let key = ExtensionKey::Int(if is_negative { -number } else { number });
-            extensions.insert(key, &value).unwrap();
+            extensions.insert(key, &value).expect(ALLOWED);
         }
         for (name, value) in by_name {
-            extensions.insert(ExtensionKey::Text(&name), &value).unwrap();
+            extensions
+                .insert(ExtensionKey::Text(&name), &value)
+                .expect(ALLOWED);
         }
         extensions
     })

@@ -9,7 +9,11 @@ fn read(file: &'static str) -> impl Iterator<Item = (&'static str, &'static str,
         let [name, expected, bytes] = lines[..] else {
             panic!("a vector has three lines: {vector}");
         };
-        (name, expected, hex::decode(bytes).unwrap())
+        (
+            name,
+            expected,
+            hex::decode(bytes).expect("the last line is hexadecimal"),
+        )
     })
 }
 

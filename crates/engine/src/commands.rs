@@ -301,7 +301,6 @@ fn leave(
         receive::end(core, conversation)?;
         return Ok(Some(Answer::Done));
     }
-    conversation.state.set_standing(Standing::Leaving);
     core.enqueue(conversation, Kind::Leave, Some(id));
     outbox::flush(core, conversation)?;
     Ok(None)

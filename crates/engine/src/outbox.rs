@@ -159,6 +159,8 @@ fn leave(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Resu
     };
     let epoch = group.epoch();
     let proposal = group.propose_leave()?;
+    conversation.state.set_standing(Standing::Leaving);
+    conversation.keep(&mut core.journal);
     let item = &mut conversation.outbox[0];
     let submit = wire::Submit {
         conversation: conversation.id.to_bytes(),

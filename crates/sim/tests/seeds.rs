@@ -3,10 +3,11 @@
 use sim::{Scenario, World};
 
 fn check(seeds: std::ops::Range<u64>, scenario: Scenario) {
-    let mut total = (0, 0, 0);
+    let (mut total, mut rejoins) = ((0, 0, 0), 0);
     for seed in seeds {
         match World::run(seed, scenario) {
             Ok(report) => {
+                rejoins += report.rejoins;
                 total = (
                     total.0 + report.acknowledged,
                     total.1 + report.crashes,
@@ -18,6 +19,7 @@ fn check(seeds: std::ops::Range<u64>, scenario: Scenario) {
     }
     assert!(total.0 > 0 && total.2 > 0, "nothing happened: {total:?}");
     assert_eq!(scenario.faults, total.1 > 0, "faults: {total:?}");
+    assert_eq!(rejoins, 0, "no device has a reason to lose the thread");
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! The commands, one by one.
+
+mod chats;
+mod group;
+mod inbox;
+mod people;
+mod register;
+mod say;
+
+use std::io::Write;
+
+use engine::Answer;
+
+use super::args::{Args, Command, Globals};
+use super::failure::Failure;
+use super::object::Object;
+use super::output::Output;
+use super::session::{Outcome, Queued, Session};
+
+/// How a command ended well.
+enum End {
+    Done,
+    Queued(Queued),
+}
+
+/// Does one command, and gives the exit code.
+pub(super) async fn execute<W: Write>(args: Args, output: &mut Output<W>) -> Result<u8, Failure> {
+    let Args { globals, command } = args;
+    let mut session = open(&globals, &command).await?;
+    let done = perform(command, &mut session, output).await;
+    if matches!(done, Ok(End::Done)) {
+        session.settle().await;
+    }
+    session.tell_troubles();
+    // Only now is it certain that what was queued is on the disk.
+    let closed = session.client.close().await;
+    let end = done?;
+    closed?;
+    match end {
+        End::Done => Ok(0),
+        End::Queued(Queued { conversation, cause }) => {
+            let queued = Object::Queued {
+                conversation: conversation.to_string(),
+                code: cause.code,
+                reason: cause.message,
+            };
+            show(output, &queued)?;
+            Ok(Failure::QUEUED)
+        }
+    }
+}
+
+async fn open(globals: &Globals, command: &Command) -> Result<Session, Failure> {
+    match command {
+        Command::Register { .. } if globals.offline => Err(Failure::new(
+            "offline",
+            "an account can only be made with a connection; run this again without --offline",
+        )),
+        Command::Register { handle, server } => {
+            // Nothing is made before all of it is understood.
+            register::read_handle(handle)?;
+            let server = server.parse().map_err(crate::Error::from)?;
+            Session::open_with(globals, Some(server)).await
+        }
+        // These need nothing that is not here.
+        Command::Whoami | Command::SafetyNumber { .. } => {
+            let globals = Globals {
+                offline: true,
+                ..globals.clone()
+            };
+            Session::open(&globals).await
+        }
+        _ => Session::open(globals).await,
+    }
+}
+
+async fn perform<W: Write>(
+    command: Command,
+    session: &mut Session,
+    output: &mut Output<W>,
+) -> Result<End, Failure> {
+    match command {
+        Command::Register { handle, .. } => register::run(session, output, &handle).await,
+        Command::Send { to, text, reply_to } => {
+            let message = say::Message {
+                to: &to,
+                text,
+                reply_to: reply_to.as_deref(),
+            };
+            say::run(session, output, message).await
+        }
+        Command::Inbox { follow, all } => inbox::run(session, output, inbox::Options { follow, all }).await,
+        Command::Chats => chats::list(session, output).await,
+        Command::History { conversation, limit } => {
+            chats::history(session, output, &conversation, limit).await
+        }
+        Command::Whoami => chats::whoami(session, output).await,
+        Command::Group(group) => group::run(session, output, group).await,
+        Command::Accept { conversation } => people::accept(session, output, &conversation).await,
+        Command::Block { address } => people::block(session, output, &address).await,
+        Command::Unblock { address } => people::unblock(session, output, &address).await,
+        Command::SafetyNumber { address } => people::safety_number(session, output, &address).await,
+        Command::AcceptKey { address } => people::accept_key(session, output, &address).await,
+    }
+}
+
+/// Asks for something that has no answer but that it is done, and says so.
+async fn ask_and_say<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    command: engine::Command,
+    said: impl Into<String>,
+) -> Result<End, Failure> {
+    match session.ask(command).await? {
+        Outcome::Queued(queued) => Ok(End::Queued(queued)),
+        Outcome::Answered(_) => {
+            let message = said.into();
+            show(output, &Object::Done { message })?;
+            Ok(End::Done)
+        }
+    }
+}
+
+fn show<W: Write>(output: &mut Output<W>, object: &Object) -> Result<(), Failure> {
+    output.show(object)?;
+    Ok(output.flush()?)
+}
+
+/// The engine answered something else than what was asked.
+fn unexpected(answer: &Answer) -> Failure {
+    // Named without its contents, which may be secret.
+    let kind = match answer {
+        Answer::Registered { .. } => "registered",
+        Answer::Sent { .. } => "sent",
+        Answer::Created { .. } => "created",
+        Answer::SafetyNumber { .. } => "safety number",
+        Answer::Done => "done",
+    };
+    Failure::new(
+        "internal",
+        format!("this program answered its own question wrongly ({kind}); please report it"),
+    )
+}

@@ -1,0 +1,169 @@
+//! `veche inbox`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use engine::Event;
+use tokio::sync::broadcast::error::RecvError;
+use types::wire::TimelineRow;
+use types::{Address, ConversationId};
+
+use super::End;
+use super::chats::heading;
+use crate::cli::failure::Failure;
+use crate::cli::object::{self, Object};
+use crate::cli::output::Output;
+use crate::cli::session::{Patience, Session};
+use crate::cli::terminal;
+use crate::store::{Arrival, Arrived};
+
+/// Lines that are read, shown and marked as shown together.
+const PAGE: usize = 500;
+
+/// What to show.
+#[derive(Clone, Copy)]
+pub(super) struct Options {
+    pub(super) follow: bool,
+    /// From the beginning, one's own included.
+    pub(super) all: bool,
+}
+
+pub(super) async fn run<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    options: Options,
+) -> Result<End, Failure> {
+    let me = session.me().await?;
+    let synced = match options.follow {
+        true => Ok(()),
+        false => session.sync(Patience::UntilTimeout).await,
+    };
+    let mut inbox = Inbox {
+        me,
+        all: options.all,
+        shown: if options.all {
+            0
+        } else {
+            session.client.shown().await?
+        },
+    };
+    let some = inbox.show_news(session, output).await?;
+    if options.follow {
+        return inbox.follow(session, output).await;
+    }
+    synced?;
+    if !some {
+        output.remark("nothing new")?;
+        output.flush()?;
+    }
+    Ok(End::Done)
+}
+
+struct Inbox {
+    me: Address,
+    all: bool,
+    /// Everything up to here was shown.
+    shown: Arrival,
+}
+
+impl Inbox {
+    /// Shows what came since, page by page; tells whether there was anything.
+    async fn show_news<W: Write>(
+        &mut self,
+        session: &Session,
+        output: &mut Output<W>,
+    ) -> Result<bool, Failure> {
+        let mut some = false;
+        loop {
+            let page = session.client.arrived_after(self.shown, PAGE).await?;
+            let Some(last) = page.last().map(|arrived| arrived.arrival) else {
+                return Ok(some);
+            };
+            some |= self.show_page(session, output, page).await?;
+            // Only what the person can have seen counts as shown.
+            output.flush()?;
+            session.client.set_shown(last).await?;
+            self.shown = last;
+        }
+    }
+
+    async fn show_page<W: Write>(
+        &self,
+        session: &Session,
+        output: &mut Output<W>,
+        page: Vec<Arrived>,
+    ) -> Result<bool, Failure> {
+        let mut rows: Vec<TimelineRow> = page
+            .into_iter()
+            .map(|arrived| arrived.row)
+            .filter(|row| self.all || object::is_news(row, &self.me))
+            .collect();
+        let mut headings = BTreeMap::new();
+        if output.is_text() {
+            group(&mut rows);
+            headings = read_headings(session, &rows).await?;
+        }
+        for row in &rows {
+            if let Some(heading) = headings.get(&row.conversation[..]) {
+                output.under(heading)?;
+            }
+            output.show(&Object::of_row(row, &self.me))?;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    /// Shows what comes until the person has seen enough.
+    async fn follow<W: Write>(
+        &mut self,
+        session: &mut Session,
+        output: &mut Output<W>,
+    ) -> Result<End, Failure> {
+        loop {
+            let Some(event) = session.next_event().await else {
+                return Ok(End::Done);
+            };
+            match event.as_deref() {
+                Ok(Event::Row(_)) | Err(RecvError::Lagged(_)) => {
+                    self.show_news(session, output).await?;
+                }
+                Ok(Event::Online) => terminal::tell("connected"),
+                Ok(Event::Offline) => terminal::tell("the connection broke; trying again …"),
+                Ok(Event::Trouble(error)) => terminal::warn(&Failure::of_engine(error).message),
+                Ok(Event::Refused(refusal)) => return Err(Failure::refused(refusal)),
+                Ok(_) => {}
+                // The client stopped; it says why to whoever asks.
+                Err(RecvError::Closed) => {
+                    session.client.account().await?;
+                    return Ok(End::Done);
+                }
+            }
+        }
+    }
+}
+
+/// Brings the lines of each conversation together, in the order in which the conversations first appear.
+fn group(rows: &mut [TimelineRow]) {
+    let mut order = BTreeMap::new();
+    for row in &*rows {
+        let next = order.len();
+        order.entry(row.conversation.clone()).or_insert(next);
+    }
+    rows.sort_by_key(|row| order.get(&row.conversation).copied());
+}
+
+async fn read_headings(
+    session: &Session,
+    rows: &[TimelineRow],
+) -> Result<BTreeMap<Vec<u8>, String>, Failure> {
+    let mut headings = BTreeMap::new();
+    for row in rows {
+        if headings.contains_key(&row.conversation[..]) {
+            continue;
+        }
+        if let Ok(id) = ConversationId::try_from(row.conversation.as_ref()) {
+            let view = session.client.conversation(id).await?;
+            headings.insert(row.conversation.to_vec(), heading(id, view.as_ref()));
+        }
+    }
+    Ok(headings)
+}

@@ -1,0 +1,47 @@
+//! `veche register`.
+
+use std::io::Write;
+
+use engine::{Answer, Command};
+use types::Handle;
+
+use super::{End, show, unexpected};
+use crate::cli::failure::Failure;
+use crate::cli::object::{Object, RecoveryWords, Registered};
+use crate::cli::output::Output;
+use crate::cli::session::{Outcome, Patience, Session};
+
+pub(super) async fn run<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    handle: &str,
+) -> Result<End, Failure> {
+    let handle = read_handle(handle)?;
+    let answer = match session.ask(Command::Register { handle }).await? {
+        Outcome::Answered(answer) => answer,
+        Outcome::Queued(queued) => return Ok(End::Queued(queued)),
+    };
+    let Answer::Registered {
+        address,
+        recovery_words,
+    } = answer
+    else {
+        return Err(unexpected(&answer));
+    };
+    // Shown before anything else can fail: they are kept nowhere.
+    show(
+        output,
+        &Object::Registered(Registered {
+            address: address.to_string(),
+            recovery_words: RecoveryWords(recovery_words),
+        }),
+    )?;
+    // Until the server has this device's key packages, nobody can write to it.
+    let _ = session.sync(Patience::UntilTimeout).await;
+    Ok(End::Done)
+}
+
+pub(super) fn read_handle(text: &str) -> Result<Handle, Failure> {
+    text.parse()
+        .map_err(|error| Failure::argument("handle_malformed", format!("{error}; choose another handle")))
+}

@@ -1,0 +1,124 @@
+//! What people call people, conversations and messages.
+
+use content::MessageId;
+use engine::{ConversationView, Target};
+use types::wire::TimelineRow;
+use types::wire::timeline_row::Body;
+use types::{Address, ConversationId, Handle};
+
+use super::failure::Failure;
+
+/// Digits of a message's short name, after the two that name the hash and are the same for all.
+const SHORT: std::ops::Range<usize> = 2..10;
+
+/// Where a message goes: a conversation's id, an address, or a handle of one's own realm. What has the form of an id is
+/// one; a person with such a handle is reached by the whole address.
+pub(super) fn target(text: &str, me: &Address) -> Result<Target, Failure> {
+    match ConversationId::from_hex(text) {
+        Some(id) => Ok(Target::Conversation(id)),
+        None => Ok(Target::Person(person(text, me)?)),
+    }
+}
+
+/// Somebody: an address, or a handle of one's own realm.
+pub(super) fn person(text: &str, me: &Address) -> Result<Address, Failure> {
+    let parsed = if text.contains('@') {
+        text.parse()
+    } else {
+        text.parse().map(|handle: Handle| Address {
+            handle,
+            realm: me.realm.clone(),
+        })
+    };
+    parsed.map_err(|error| {
+        let text = text.escape_debug();
+        Failure::argument(
+            "address_malformed",
+            format!(
+                "\"{text}\" is nobody's address: {error}; write handle@realm, or a handle of your own realm"
+            ),
+        )
+    })
+}
+
+/// Several people.
+pub(super) fn people(texts: &[String], me: &Address) -> Result<Vec<Address>, Failure> {
+    texts.iter().map(|text| person(text, me)).collect()
+}
+
+/// A conversation: its id, or the other person of a direct one.
+pub(super) fn conversation(
+    text: &str,
+    me: &Address,
+    known: &[ConversationView],
+) -> Result<ConversationId, Failure> {
+    match target(text, me)? {
+        Target::Conversation(id) => Ok(id),
+        Target::Person(address) => direct_with(&address, known).ok_or_else(|| {
+            Failure::new(
+                "no_conversation",
+                format!(
+                    "there is no conversation with {address} here; `veche chats` lists the conversations"
+                ),
+            )
+        }),
+    }
+}
+
+/// The conversation with somebody; one that goes on, if there is one.
+pub(super) fn direct_with(address: &Address, known: &[ConversationView]) -> Option<ConversationId> {
+    let ended = |view: &&ConversationView| view.standing == types::wire::ConversationStanding::Ended;
+    known
+        .iter()
+        .filter(|view| view.peer.as_ref() == Some(address))
+        .min_by_key(|view| ended(view))
+        .map(|view| view.id)
+}
+
+/// A message of `rows`: its id, or its short name.
+pub(super) fn message(text: &str, rows: &[TimelineRow]) -> Result<MessageId, Failure> {
+    if let Some(id) = MessageId::from_hex(text) {
+        return Ok(id);
+    }
+    let short = text
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_ascii_lowercase();
+    if short.len() != SHORT.len() || !short.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let text = text.escape_debug();
+        return Err(Failure::argument(
+            "message_id_malformed",
+            format!("\"{text}\" is no message's id; `veche history` shows the ids in brackets"),
+        ));
+    }
+    let mut found = rows
+        .iter()
+        .rev()
+        .filter_map(message_id)
+        .filter(|id| short_name(id) == short);
+    match (found.next(), found.next()) {
+        (Some(id), None) => Ok(id),
+        (None, _) => Err(Failure::new(
+            "no_message",
+            format!(
+                "there is no message [{short}] in this conversation; `veche history` shows the ids in brackets"
+            ),
+        )),
+        (Some(_), Some(_)) => Err(Failure::new(
+            "ambiguous_message",
+            format!("more than one message is called [{short}]; give the whole id, which --json shows"),
+        )),
+    }
+}
+
+fn message_id(row: &TimelineRow) -> Option<MessageId> {
+    match &row.body {
+        Some(Body::Text(text)) => MessageId::try_from(text.message_id.as_ref()).ok(),
+        _ => None,
+    }
+}
+
+/// What a message is called between people.
+pub(super) fn short_name(id: &MessageId) -> String {
+    id.to_string()[SHORT].to_owned()
+}

@@ -1,0 +1,251 @@
+//! What the command line has to say: each of these is one JSON object, or some lines of text.
+
+use std::fmt;
+
+use content::MessageId;
+use engine::ConversationView;
+use mls::{ConversationKind, Role};
+use serde::{Serialize, Serializer};
+use types::wire::timeline_row::Body;
+use types::wire::{ConversationStanding, TimelineRow};
+use types::{Address, ConversationId, EntryId};
+use zeroize::Zeroizing;
+
+use super::notice;
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum Object {
+    Registered(Registered),
+    /// A message is on the server's disk.
+    Sent {
+        conversation: String,
+        entry_id: String,
+        message_id: Option<String>,
+        seq: u64,
+    },
+    /// Kept on this device, to be sent at the next run.
+    Queued {
+        conversation: String,
+        /// Why, for scripts and in words; as in errors.
+        code: String,
+        reason: String,
+    },
+    Created {
+        conversation: String,
+    },
+    /// Nothing more to tell than that it is done.
+    Done {
+        message: String,
+    },
+    Message(Message),
+    Notice(Notice),
+    /// A message of a kind that this version cannot show.
+    Unknown(Place),
+    /// A message that cannot be decrypted.
+    Undecryptable(Place),
+    Chat(Chat),
+    Account(Account),
+    SafetyNumber(SafetyNumber),
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Registered {
+    pub(super) address: String,
+    pub(super) recovery_words: RecoveryWords,
+}
+
+/// Shown once, and only on purpose.
+pub(super) struct RecoveryWords(pub(super) Zeroizing<String>);
+
+impl fmt::Debug for RecoveryWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for RecoveryWords {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Account {
+    pub(super) address: String,
+    pub(super) device_id: String,
+    pub(super) server: Option<String>,
+    /// The server knows it.
+    pub(super) registered: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SafetyNumber {
+    /// With whom.
+    pub(super) address: String,
+    /// Twelve groups of five digits.
+    pub(super) number: String,
+    /// What the QR code says.
+    pub(super) qr: String,
+}
+
+/// Where a line stands.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Place {
+    pub(super) conversation: String,
+    pub(super) entry_id: String,
+    /// Zero while it waits to be sent, and for what this device noticed by itself.
+    pub(super) seq: u64,
+    pub(super) from: String,
+    pub(super) at_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Message {
+    #[serde(flatten)]
+    pub(super) place: Place,
+    pub(super) message_id: Option<String>,
+    pub(super) text: String,
+    pub(super) reply_to: Option<String>,
+    /// What both are called between people.
+    #[serde(skip)]
+    pub(super) short: Option<String>,
+    #[serde(skip)]
+    pub(super) reply_to_short: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Notice {
+    pub(super) conversation: String,
+    pub(super) entry_id: String,
+    pub(super) seq: u64,
+    pub(super) at_ms: u64,
+    /// As in `NoticeKind` of proto/veche/v1/state.proto, in lower case.
+    pub(super) kind: String,
+    pub(super) by: String,
+    pub(super) whom: Vec<String>,
+    /// The new name, where there is one.
+    pub(super) name: Option<String>,
+    /// All of it in words.
+    pub(super) text: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Chat {
+    pub(super) conversation: String,
+    /// `direct` or `group`.
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) peer: Option<String>,
+    /// `creating`, `active`, `request`, `leaving` or `ended`.
+    pub(super) standing: &'static str,
+    pub(super) members: Vec<Member>,
+    /// Things that wait to be sent.
+    pub(super) waiting: usize,
+    pub(super) epoch: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Member {
+    pub(super) address: String,
+    /// `member`, `admin` or `owner`.
+    pub(super) role: &'static str,
+}
+
+impl Object {
+    /// A line of a conversation.
+    pub(super) fn of_row(row: &TimelineRow, me: &Address) -> Self {
+        let place = Place {
+            conversation: conversation_id(row),
+            entry_id: EntryId::try_from(row.entry_id.as_ref())
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+            seq: row.seq,
+            from: row.sender.clone(),
+            at_ms: row.at_ms,
+        };
+        match &row.body {
+            Some(Body::Text(text)) => {
+                let [id, reply_to] =
+                    [&text.message_id, &text.in_reply_to].map(|id| MessageId::try_from(id.as_ref()).ok());
+                Self::Message(Message {
+                    place,
+                    message_id: id.map(|id| id.to_string()),
+                    text: text.text.clone(),
+                    reply_to: reply_to.map(|id| id.to_string()),
+                    short: id.as_ref().map(super::names::short_name),
+                    reply_to_short: reply_to.as_ref().map(super::names::short_name),
+                })
+            }
+            Some(Body::Notice(notice)) => Self::Notice(Notice {
+                conversation: place.conversation,
+                entry_id: place.entry_id,
+                seq: place.seq,
+                at_ms: place.at_ms,
+                kind: notice.kind().as_str_name().to_ascii_lowercase(),
+                by: notice.by.clone(),
+                whom: notice.whom.clone(),
+                name: Some(notice.text.clone()).filter(|name| !name.is_empty()),
+                text: notice::words(notice, me),
+            }),
+            Some(Body::Undecryptable(_)) => Self::Undecryptable(place),
+            Some(Body::Unknown(_)) | None => Self::Unknown(place),
+        }
+    }
+
+    pub(super) fn of_view(view: &ConversationView) -> Self {
+        Self::Chat(Chat {
+            conversation: view.id.to_string(),
+            kind: match view.kind {
+                ConversationKind::Direct => "direct",
+                ConversationKind::Group => "group",
+            },
+            name: view.name.clone(),
+            peer: view.peer.as_ref().map(ToString::to_string),
+            standing: standing(view.standing),
+            members: view
+                .members
+                .iter()
+                .map(|(address, role)| Member {
+                    address: address.to_string(),
+                    role: self::role(*role),
+                })
+                .collect(),
+            waiting: view.waiting,
+            epoch: view.epoch,
+        })
+    }
+}
+
+/// Whether a line tells this person something that they did not do themselves.
+pub(super) fn is_news(row: &TimelineRow, me: &Address) -> bool {
+    match &row.body {
+        Some(Body::Notice(notice)) => !notice::is_own_doing(notice, me),
+        _ => row.sender != me.to_string(),
+    }
+}
+
+/// The id of the conversation that a line belongs to.
+pub(super) fn conversation_id(row: &TimelineRow) -> String {
+    ConversationId::try_from(row.conversation.as_ref())
+        .map(|id| id.to_string())
+        .unwrap_or_default()
+}
+
+fn standing(standing: ConversationStanding) -> &'static str {
+    match standing {
+        ConversationStanding::Creating => "creating",
+        ConversationStanding::Active | ConversationStanding::Unspecified => "active",
+        ConversationStanding::Request => "request",
+        ConversationStanding::Leaving => "leaving",
+        ConversationStanding::Ended => "ended",
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Member => "member",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}

@@ -1,0 +1,190 @@
+//! Objects on standard output, as JSON or as text.
+
+mod cards;
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::object::{Message, Notice, Object, Place};
+use super::safe_text;
+
+/// For whom the output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// One object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Format {
+    pub(super) const fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+/// Where objects go.
+pub(super) struct Output<W> {
+    format: Format,
+    zone: TimeZone,
+    to: W,
+    /// What the lines shown last stood under.
+    heading: Option<String>,
+}
+
+impl<W: Write> Output<W> {
+    pub(super) fn new(format: Format, zone: TimeZone, to: W) -> Self {
+        Self {
+            format,
+            zone,
+            to,
+            heading: None,
+        }
+    }
+
+    pub(super) const fn is_text(&self) -> bool {
+        matches!(self.format, Format::Text)
+    }
+
+    /// Shows one object.
+    pub(super) fn show(&mut self, object: &Object) -> io::Result<()> {
+        match self.format {
+            Format::Json => write_json(&mut self.to, object),
+            Format::Text => {
+                let text = self.text(object);
+                writeln!(self.to, "{text}")
+            }
+        }
+    }
+
+    /// Puts the lines that follow under a heading, when they are for people and do not stand under it already.
+    pub(super) fn under(&mut self, heading: &str) -> io::Result<()> {
+        if !self.is_text() || self.heading.as_deref() == Some(heading) {
+            return Ok(());
+        }
+        if self.heading.is_some() {
+            writeln!(self.to)?;
+        }
+        writeln!(self.to, "{heading}")?;
+        self.heading = Some(heading.to_owned());
+        Ok(())
+    }
+
+    /// Says something that only people need to hear.
+    pub(super) fn remark(&mut self, text: &str) -> io::Result<()> {
+        if self.is_text() {
+            writeln!(self.to, "{text}")
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
+    fn text(&self, object: &Object) -> String {
+        match object {
+            Object::Registered(registered) => cards::registered(registered),
+            Object::Sent { .. } => "sent".to_owned(),
+            Object::Queued { reason, .. } => format!(
+                "Not sent yet: {reason}. It is kept on this device and goes out at the next run, for example of \
+                 `veche inbox`."
+            ),
+            Object::Created { conversation } => format!("made the group {conversation}"),
+            Object::Done { message } => message.clone(),
+            Object::Message(message) => self.message(message),
+            Object::Notice(notice) => self.notice(notice),
+            Object::Unknown(place) => self.incident(
+                place,
+                "sent something that this version cannot show; update it to see what",
+            ),
+            Object::Undecryptable(place) => self.incident(
+                place,
+                "sent something that this device cannot decrypt; ask them to send it again",
+            ),
+            Object::Chat(chat) => cards::chat(chat),
+            Object::Account(account) => cards::account(account),
+            Object::SafetyNumber(number) => cards::safety_number(number),
+        }
+    }
+
+    fn message(&self, message: &Message) -> String {
+        let Message {
+            place,
+            text,
+            short,
+            reply_to_short,
+            ..
+        } = message;
+        let id = short
+            .as_ref()
+            .map(|short| format!(" [{short}]"))
+            .unwrap_or_default();
+        let reply = reply_to_short
+            .as_ref()
+            .map(|short| format!(" (answering [{short}])"))
+            .unwrap_or_default();
+        let waits = if place.seq == 0 { " (waits to be sent)" } else { "" };
+        // What is indented deeper cannot pass for another line of the conversation.
+        let text = safe_text::lines(text).replace('\n', "\n      ");
+        format!(
+            "  {}{id} {}{reply}{waits}: {text}",
+            self.time(place.at_ms),
+            safe_text::line(&place.from),
+        )
+    }
+
+    fn notice(&self, notice: &Notice) -> String {
+        format!("  {} * {}", self.time(notice.at_ms), notice.text)
+    }
+
+    fn incident(&self, place: &Place, what: &str) -> String {
+        format!(
+            "  {} * {} {what}",
+            self.time(place.at_ms),
+            safe_text::line(&place.from)
+        )
+    }
+
+    fn time(&self, at_ms: u64) -> String {
+        let at = i64::try_from(at_ms)
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        match at {
+            Some(at) => at
+                .to_zoned(self.zone.clone())
+                .strftime("%Y-%m-%d %H:%M")
+                .to_string(),
+            None => "at an unknown time".to_owned(),
+        }
+    }
+}
+
+/// Writes a failure as an object.
+pub(super) fn write_failure(to: &mut impl Write, failure: &Failure) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        error: Body<'a>,
+    }
+    #[derive(Serialize)]
+    struct Body<'a> {
+        code: &'a str,
+        message: &'a str,
+    }
+    let error = Body {
+        code: &failure.code,
+        message: &failure.message,
+    };
+    write_json(to, &Line { error })
+}
+
+fn write_json(to: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(object)?;
+    line.push(b'\n');
+    to.write_all(&line)
+}

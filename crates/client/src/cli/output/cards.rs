@@ -1,0 +1,135 @@
+//! What takes more than a line to show to people.
+
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+
+use crate::cli::object::{Account, Chat, Member, Registered, SafetyNumber};
+use crate::cli::safe_text;
+
+/// Members that a list names before it only counts.
+const MEMBERS: usize = 12;
+
+pub(super) fn registered(registered: &Registered) -> String {
+    format!(
+        "You are {}.\n\n{}\n\nThese are your recovery words. They are shown this once and kept nowhere: write them \
+         down on paper, in this order.\nIf this device is lost, they bring your account back; whoever else has them can \
+         take it.",
+        registered.address,
+        word_box(&registered.recovery_words.0),
+    )
+}
+
+/// Numbered words in four columns, read from left to right.
+fn word_box(words: &str) -> String {
+    const COLUMNS: usize = 4;
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let lines: Vec<String> = words
+        .chunks(COLUMNS)
+        .enumerate()
+        .map(|(row, chunk)| {
+            let cells = chunk
+                .iter()
+                .enumerate()
+                .map(|(column, word)| format!("{:>2} {word:<10}", row * COLUMNS + column + 1));
+            format!("│ {} │", cells.collect::<Vec<_>>().join(" "))
+        })
+        .collect();
+    let width = lines
+        .first()
+        .map_or(0, |line| line.chars().count())
+        .saturating_sub(2);
+    let bar = "─".repeat(width);
+    format!("┌{bar}┐\n{}\n└{bar}┘", lines.join("\n"))
+}
+
+pub(super) fn chat(chat: &Chat) -> String {
+    let title = match &chat.peer {
+        Some(peer) => safe_text::line(peer),
+        None if chat.name.is_empty() => "a group without a name".to_owned(),
+        None => safe_text::line(&chat.name),
+    };
+    let mut lines = vec![title, format!("    {}, {}", chat.kind, chat.conversation)];
+    if chat.kind == "group" && !chat.members.is_empty() {
+        lines.push(format!("    {}", members(&chat.members)));
+    }
+    if let Some(standing) = standing(chat) {
+        lines.push(format!("    {standing}"));
+    }
+    match chat.waiting {
+        0 => {}
+        1 => lines.push("    1 thing waits to be sent".to_owned()),
+        waiting => lines.push(format!("    {waiting} things wait to be sent")),
+    }
+    lines.join("\n")
+}
+
+fn members(members: &[Member]) -> String {
+    let named = members.iter().take(MEMBERS).map(|member| match member.role {
+        "member" => safe_text::line(&member.address),
+        role => format!("{} ({role})", safe_text::line(&member.address)),
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    match members.len().saturating_sub(MEMBERS) {
+        0 => format!("{} people: {named}", members.len()),
+        more => format!("{} people: {named} and {more} more", members.len()),
+    }
+}
+
+fn standing(chat: &Chat) -> Option<String> {
+    match chat.standing {
+        "creating" => Some("the server does not know of it yet".to_owned()),
+        "request" => Some(format!(
+            "a stranger's request: answer it, or let it in with `veche accept {}`",
+            chat.conversation
+        )),
+        "leaving" => Some("you are leaving; somebody else's device completes it".to_owned()),
+        "ended" => Some("you are not in it any more".to_owned()),
+        _ => None,
+    }
+}
+
+pub(super) fn account(account: &Account) -> String {
+    let Account {
+        address,
+        device_id,
+        server,
+        registered,
+    } = account;
+    let server = server.as_deref().unwrap_or("none");
+    let mut text = format!("{address}\n    device {device_id}\n    server {server}");
+    if !registered {
+        text.push_str("\n    the server does not know this account yet; run `veche register` again");
+    }
+    text
+}
+
+pub(super) fn safety_number(number: &SafetyNumber) -> String {
+    let SafetyNumber { address, number, qr } = number;
+    let groups: Vec<&str> = number.split_whitespace().collect();
+    let rows: Vec<String> = groups
+        .chunks(4)
+        .map(|row| format!("    {}", row.join(" ")))
+        .collect();
+    let mut text = format!("Safety number with {address}:\n\n{}\n", rows.join("\n"));
+    if let Some(code) = qr_code(qr) {
+        text.push('\n');
+        text.push_str(&code);
+        text.push('\n');
+    }
+    text.push_str(
+        "\nCompare it with what their device shows for you, in person or by a call. If both are the same, nobody stands \
+         between you.",
+    );
+    text
+}
+
+/// Half blocks, light on dark, so that they can be read off a dark terminal.
+fn qr_code(text: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let image = code
+        .render::<Dense1x2>()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .build();
+    Some(image)
+}

@@ -1,0 +1,32 @@
+//! What is written beside the results: failures, and what the program is waiting for.
+#![expect(
+    clippy::print_stderr,
+    reason = "a command line talks to people on standard error, where scripts do not listen"
+)]
+
+use std::io::{self, IsTerminal as _};
+
+use super::failure::Failure;
+use super::output::{Format, write_failure};
+use super::safe_text;
+
+/// Tells why something was not done: scripts on standard output, where they read everything else, people on error.
+pub(super) fn tell_failure(format: Format, failure: &Failure) {
+    match format {
+        // When nobody reads any more, the exit code has to do.
+        Format::Json => drop(write_failure(&mut io::stdout().lock(), failure)),
+        Format::Text => eprintln!("error: {}", failure.message),
+    }
+}
+
+/// Tells people who are watching what is going on.
+pub(super) fn tell(text: &str) {
+    if io::stderr().is_terminal() {
+        eprintln!("{}", safe_text::line(text));
+    }
+}
+
+/// Tells something that should not pass unnoticed, whoever is watching.
+pub(super) fn warn(text: &str) {
+    eprintln!("warning: {}", safe_text::line(text));
+}

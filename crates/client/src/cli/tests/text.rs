@@ -1,0 +1,197 @@
+//! Lines for people.
+
+use super::*;
+
+fn as_text(object: &Object) -> String {
+    shown(Format::Text, object)
+}
+
+#[test]
+fn lines() {
+    let check =
+        |row: TimelineRow, expected: &str| assert_eq!(as_text(&Object::of_row(&row, &me())), expected);
+    check(
+        said("hello"),
+        "  2026-03-01 12:34 [01010101] boris@city.example: hello\n",
+    );
+    check(
+        answered("two\nlines\u{1b}[2J"),
+        "  2026-03-01 12:34 [01010101] boris@city.example (answering [02020202]): two\n      lines\u{fffd}[2J\n",
+    );
+    check(
+        TimelineRow {
+            seq: 0,
+            ..said("later")
+        },
+        "  2026-03-01 12:34 [01010101] boris@city.example (waits to be sent): later\n",
+    );
+    check(
+        row(Body::Notice(notice(NoticeKind::Joined, &[], ""))),
+        "  2026-03-01 12:34 * boris@city.example brought you in\n",
+    );
+    check(
+        TimelineRow {
+            at_ms: u64::MAX,
+            ..row(Body::Undecryptable(true))
+        },
+        "  at an unknown time * boris@city.example sent something that this device cannot decrypt; ask them to send it \
+         again\n",
+    );
+    check(
+        row(Body::Unknown(Vec::new().into())),
+        "  2026-03-01 12:34 * boris@city.example sent something that this version cannot show; update it to see what\n",
+    );
+}
+
+#[test]
+fn times_are_local() {
+    let mut bytes = Vec::new();
+    let zone = TimeZone::fixed(jiff::tz::offset(3));
+    Output::new(Format::Text, zone, &mut bytes)
+        .show(&Object::of_row(&said("x"), &me()))
+        .unwrap();
+    assert!(String::from_utf8(bytes).unwrap().contains("2026-03-01 15:34"));
+}
+
+#[test]
+fn headings_stand_once_and_only_for_people() {
+    let check = |format, expected: &str| {
+        let mut bytes = Vec::new();
+        let mut output = Output::new(format, TimeZone::UTC, &mut bytes);
+        for heading in ["one", "one", "two", "one"] {
+            output.under(heading).unwrap();
+        }
+        output.remark("nothing new").unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    };
+    check(Format::Text, "one\n\ntwo\n\none\nnothing new\n");
+    check(Format::Json, "");
+}
+
+#[test]
+fn chats() {
+    let check = |change: fn(&mut engine::ConversationView), expected: &str| {
+        let mut view = view();
+        change(&mut view);
+        assert_eq!(as_text(&Object::of_view(&view)), expected);
+    };
+    let room = "ab".repeat(16);
+    check(
+        |_| {},
+        &format!(
+            "Book club\n    group, {room}\n    2 people: anna@city.example (owner), boris@city.example\n    \
+             2 things wait to be sent\n"
+        ),
+    );
+    check(
+        |view| {
+            view.kind = ConversationKind::Direct;
+            view.peer = Some(boris());
+            view.standing = ConversationStanding::Request;
+            view.waiting = 1;
+        },
+        &format!(
+            "boris@city.example\n    direct, {room}\n    a stranger's request: answer it, or let it in with \
+             `veche accept {room}`\n    1 thing waits to be sent\n"
+        ),
+    );
+    check(
+        |view| {
+            view.name = "\u{1b}]0;title\u{7}".to_owned();
+            view.standing = ConversationStanding::Ended;
+            view.members.clear();
+            view.waiting = 0;
+        },
+        &format!("\u{fffd}]0;title\u{fffd}\n    group, {room}\n    you are not in it any more\n"),
+    );
+    check(
+        |view| {
+            view.waiting = 0;
+            view.members = (0..40)
+                .map(|at| (format!("p{at:02}@city.example").parse().unwrap(), Role::Member))
+                .collect();
+        },
+        &format!(
+            "Book club\n    group, {room}\n    40 people: {} and 28 more\n",
+            (0..12)
+                .map(|at| format!("p{at:02}@city.example"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    );
+}
+
+#[test]
+fn recovery_words_stand_in_a_box() {
+    let words: Vec<String> = (1..=24).map(|at| format!("word{at}")).collect();
+    let text = as_text(&Object::Registered(registered(&words.join(" "))));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "You are anna@city.example.");
+    assert_eq!(
+        lines[3],
+        "│  1 word1       2 word2       3 word3       4 word4      │"
+    );
+    assert_eq!(
+        lines[8],
+        "│ 21 word21     22 word22     23 word23     24 word24     │"
+    );
+    let widths: Vec<usize> = lines[2..=9].iter().map(|line| line.chars().count()).collect();
+    assert!(widths.iter().all(|width| *width == widths[0]), "{widths:?}");
+    assert!(text.contains("shown this once") && text.contains("bring your account back"));
+}
+
+#[test]
+fn a_safety_number_has_digits_and_a_code() {
+    let number = (0..12).map(|at| format!("{at:05}")).collect::<Vec<_>>().join(" ");
+    let text = as_text(&Object::SafetyNumber(SafetyNumber {
+        address: boris().to_string(),
+        qr: format!("veche:safety:1:{}", number.replace(' ', "")),
+        number,
+    }));
+    assert!(text.contains("    00004 00005 00006 00007\n"), "{text}");
+    let code: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains('█') || line.contains('▀'))
+        .collect();
+    // Half blocks: about twice as wide as high, with the quiet zone that readers need.
+    assert!(
+        code.len() > 15
+            && code
+                .iter()
+                .all(|line| line.chars().count().abs_diff(2 * code.len()) <= 2),
+        "{text}"
+    );
+    assert!(
+        code[0].chars().all(|c| c == '█') && code[5].starts_with("████"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_rest() {
+    let check = |object: Object, expected: &str| assert_eq!(as_text(&object), format!("{expected}\n"));
+    let account = |registered| Account {
+        address: me().to_string(),
+        device_id: "d".to_owned(),
+        server: Some("http://s".to_owned()),
+        registered,
+    };
+    check(
+        Object::Account(account(true)),
+        "anna@city.example\n    device d\n    server http://s",
+    );
+    check(
+        Object::Account(account(false)),
+        "anna@city.example\n    device d\n    server http://s\n    the server does not know this account yet; run `veche \
+         register` again",
+    );
+    check(
+        Object::Queued {
+            conversation: String::new(),
+            code: String::new(),
+            reason: "could not reach http://s: refused".to_owned(),
+        },
+        "Not sent yet: could not reach http://s: refused. It is kept on this device and goes out at the next run, for \
+         example of `veche inbox`.",
+    );
+}

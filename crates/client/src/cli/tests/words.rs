@@ -1,0 +1,174 @@
+//! Names on the way in, notices on the way out.
+
+use engine::Target;
+
+use super::super::{names, notice, object};
+use super::*;
+
+#[test]
+fn where_a_message_goes() {
+    let check =
+        |text: &str, expected: Target| assert_eq!(names::target(text, &me()).unwrap(), expected, "{text}");
+    check("boris@city.example", Target::Person(boris()));
+    check("Boris", Target::Person(boris()));
+    check(
+        "boris@town.example",
+        Target::Person("boris@town.example".parse().unwrap()),
+    );
+    check(&ROOM.to_string(), Target::Conversation(ROOM));
+    check(&ROOM.to_string().to_uppercase(), Target::Conversation(ROOM));
+    // One digit less makes it a handle.
+    let almost = &ROOM.to_string()[1..];
+    check(
+        almost,
+        Target::Person(format!("{almost}@city.example").parse().unwrap()),
+    );
+
+    for text in ["", "bo", "boris@", "boris@City", "bo ris", "a@b@c", "\u{1b}[2J"] {
+        let failure = names::target(text, &me()).unwrap_err();
+        assert_eq!(
+            (failure.code.as_str(), failure.exit),
+            ("address_malformed", 2),
+            "{text}"
+        );
+        assert!(!failure.message.contains('\u{1b}'), "{}", failure.message);
+    }
+}
+
+#[test]
+fn which_conversation_is_meant() {
+    let direct = |id: u8, standing| engine::ConversationView {
+        id: ConversationId::new([id; 16]),
+        kind: ConversationKind::Direct,
+        peer: Some(boris()),
+        standing,
+        ..view()
+    };
+    let known = [
+        view(),
+        direct(1, ConversationStanding::Ended),
+        direct(2, ConversationStanding::Active),
+    ];
+    let check = |text: &str, expected: Option<ConversationId>| {
+        let found = names::conversation(text, &me(), &known);
+        assert_eq!(found.ok(), expected, "{text}");
+    };
+    check("boris", Some(ConversationId::new([2; 16])));
+    check(&ROOM.to_string(), Some(ROOM));
+    check("vera", None);
+    check("!", None);
+}
+
+#[test]
+fn which_message_is_meant() {
+    let rows = [said("a"), answered("b")];
+    let other = TimelineRow {
+        entry_id: EntryId::new([9; 16]).to_bytes(),
+        ..row(Body::Text(TextRow {
+            message_id: vec![3; 32].into(),
+            ..TextRow::default()
+        }))
+    };
+    let check = |text: &str, expected: Result<u8, &str>| {
+        let rows = [&rows[..], std::slice::from_ref(&other)].concat();
+        let found = names::message(text, &rows);
+        let found = found
+            .as_ref()
+            .map(|id| id.as_bytes()[0])
+            .map_err(|failure| failure.code.as_str());
+        assert_eq!(found, expected, "{text}");
+    };
+    check("03030303", Ok(3));
+    check("[03030303]", Ok(3));
+    check(&"04".repeat(32), Ok(4));
+    check("04040404", Err("no_message"));
+    check("01010101", Err("ambiguous_message"));
+    check("hello", Err("message_id_malformed"));
+}
+
+#[test]
+fn what_happened() {
+    let check = |notice: Notice, expected: &str| {
+        let words = notice::words(&notice, &me());
+        assert!(words.contains(expected), "{words}");
+    };
+    use NoticeKind as Kind;
+    let (anna, vera) = ("anna@city.example", "vera@city.example");
+    check(
+        notice(Kind::Created, &[anna, vera], "Chess"),
+        "boris@city.example made the group \"Chess\" with you and vera@city.example",
+    );
+    check(
+        notice(Kind::Created, &[anna], ""),
+        "boris@city.example began this conversation",
+    );
+    check(
+        notice(Kind::Added, &[vera], ""),
+        "boris@city.example added vera@city.example",
+    );
+    check(
+        notice(Kind::Removed, &[anna], ""),
+        "boris@city.example removed you",
+    );
+    check(notice(Kind::Left, &[vera], ""), "vera@city.example left");
+    check(
+        notice(Kind::Renamed, &[], "a\u{202e}\nb"),
+        "named the group \"a\u{fffd} b\"",
+    );
+    check(notice(Kind::RolesChanged, &[], ""), "changed who may do what");
+    check(notice(Kind::RolesChanged, &[anna], ""), "changed what you may do");
+    check(notice(Kind::Rejoined, &[], ""), "may be missing");
+    check(notice(Kind::Gap, &[], ""), "are missing");
+    check(notice(Kind::Joined, &[], ""), "brought you in");
+    check(notice(Kind::Unspecified, &[], ""), "update it");
+    let own = Notice {
+        by: anna.to_owned(),
+        ..notice(Kind::Added, &[vera], "")
+    };
+    check(own, "you added vera@city.example");
+}
+
+#[test]
+fn a_changed_key_warns_and_says_what_to_do() {
+    let words = notice::words(&notice(NoticeKind::KeyChanged, &[], ""), &me());
+    for part in [
+        "WARNING",
+        "keys of boris@city.example have changed",
+        "read along",
+        "veche safety-number boris@city.example",
+        "veche accept-key boris@city.example",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+}
+
+#[test]
+fn long_lists_are_cut() {
+    let people: Vec<String> = (0..300).map(|at| format!("p{at}@x")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let words = notice::words(&notice(NoticeKind::Added, &people, ""), &me());
+    assert!(words.ends_with("p7@x and 292 more"), "{words}");
+}
+
+#[test]
+fn what_is_news() {
+    let check =
+        |row: TimelineRow, expected: bool| assert_eq!(object::is_news(&row, &me()), expected, "{row:?}");
+    let own = |row: TimelineRow| TimelineRow {
+        sender: me().to_string(),
+        ..row
+    };
+    let by_me = |kind| {
+        row(Body::Notice(Notice {
+            by: me().to_string(),
+            ..notice(kind, &[], "")
+        }))
+    };
+    check(said("x"), true);
+    check(own(said("x")), false);
+    check(row(Body::Undecryptable(true)), true);
+    check(row(Body::Notice(notice(NoticeKind::Added, &[], ""))), true);
+    check(by_me(NoticeKind::Added), false);
+    check(by_me(NoticeKind::Created), false);
+    check(by_me(NoticeKind::Rejoined), true);
+}

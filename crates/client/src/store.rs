@@ -1,0 +1,140 @@
+//! What a device keeps: one SQLite database in its folder.
+//!
+//! Text and keys lie in it unencrypted, as the engine hands them over, so the folder is for its owner's eyes only.
+//! What is deleted is overwritten, in the database (`secure_delete`) and in its write-ahead log, which is cut when it
+//! starts anew and when the store is opened or closed.
+
+mod local;
+mod schema;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use engine::Write;
+use rusqlite::{Connection, Transaction, params};
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::home::Home;
+
+pub use timeline::{Arrival, Arrived};
+
+const FILE: &str = "veche.db";
+
+/// A device's store, and the lock on its folder.
+#[derive(Debug)]
+pub struct Store {
+    // Closed before the lock is let go, since fields drop in this order.
+    connection: Connection,
+    _home: Home,
+}
+
+/// A key and its value.
+pub type Saved = (Vec<u8>, Zeroizing<Vec<u8>>);
+
+impl Store {
+    /// Whether somebody has lived in this folder before.
+    pub fn exists(home: &Path) -> bool {
+        home.join(FILE).exists()
+    }
+
+    /// Opens the store in the folder `home`, making both when they are missing.
+    ///
+    /// # Errors
+    /// [`Error::HomeInUse`] when another store is open there, [`Error::StoreIsNewer`] when a newer program wrote it,
+    /// [`Error::Home`] and [`Error::OpenStore`] when the disk refuses.
+    pub fn open(home: &Path) -> Result<Self, Error> {
+        let home = Home::take(home)?;
+        let path = home.private_file(FILE)?;
+        let fail = |source| Error::OpenStore {
+            path: path.clone(),
+            source,
+        };
+        let mut connection = Connection::open(&path).map_err(fail)?;
+        schema::prepare(&mut connection, &path)?;
+        Ok(Self {
+            connection,
+            _home: home,
+        })
+    }
+
+    /// Everything that the engine saved.
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`].
+    pub fn state(&self) -> Result<Vec<Saved>, Error> {
+        let read = || -> rusqlite::Result<Vec<Saved>> {
+            let mut statement = self.connection.prepare("SELECT key, value FROM state")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, Zeroizing::new(row.get(1)?))))?;
+            rows.collect()
+        };
+        read().map_err(|source| Error::ReadStore {
+            what: "the saved state",
+            source,
+        })
+    }
+
+    /// Writes everything or nothing. Once this returns, it is on disk.
+    ///
+    /// # Errors
+    /// [`Error::WriteStore`]; then nothing was written.
+    pub fn apply<'a>(&mut self, writes: impl IntoIterator<Item = &'a Write>) -> Result<(), Error> {
+        self.in_transaction(|transaction| {
+            writes
+                .into_iter()
+                .try_for_each(|write| apply_one(transaction, write))
+        })
+    }
+
+    /// Closes the store, which empties its write-ahead log, and lets the folder go.
+    ///
+    /// # Errors
+    /// [`Error::WriteStore`]. Everything that was applied is on disk all the same.
+    pub fn close(self) -> Result<(), Error> {
+        self.connection
+            .close()
+            .map_err(|(_, source)| Error::WriteStore(source))
+    }
+
+    /// From now on every write fails, as when the disk is full.
+    #[cfg(test)]
+    pub(crate) fn refuse_writes(&mut self) -> Result<(), Error> {
+        self.connection
+            .pragma_update(None, "query_only", true)
+            .map_err(Error::WriteStore)
+    }
+
+    fn in_transaction(
+        &mut self,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
+        let run = || {
+            let transaction = self.connection.transaction()?;
+            write(&transaction)?;
+            transaction.commit()
+        };
+        run().map_err(Error::WriteStore)
+    }
+}
+
+fn apply_one(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Put(key, value) => {
+            let sql = "INSERT INTO state (key, value) VALUES (?1, ?2)
+                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+            transaction
+                .prepare_cached(sql)?
+                .execute(params![key, value.as_slice()])?;
+        }
+        Write::Delete(key) => {
+            transaction
+                .prepare_cached("DELETE FROM state WHERE key = ?1")?
+                .execute(params![key])?;
+        }
+        Write::Row(row) => timeline::put(transaction, row)?,
+    }
+    Ok(())
+}

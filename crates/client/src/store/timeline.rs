@@ -1,0 +1,132 @@
+//! Lines of conversations, in the order in which people read them and in the order in which they came.
+
+use prost::Message as _;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use types::wire::timeline_row::Body;
+use types::wire::{self, TimelineRow};
+use types::{ConversationId, EntryId};
+
+use super::Store;
+use crate::Error;
+
+/// Counts lines of all conversations in the order in which they came or changed.
+pub type Arrival = i64;
+
+/// A line, and when it came among the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrived {
+    /// Grows with every line.
+    pub arrival: Arrival,
+    /// The line.
+    pub row: TimelineRow,
+}
+
+/// What waits for the server stands last.
+const WAITING: i64 = i64::MAX;
+
+impl Store {
+    /// The last `limit` lines of a conversation: accepted ones by seq, then those that wait in the order in which they
+    /// were written.
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`], [`Error::Damaged`].
+    pub fn timeline(&self, conversation: ConversationId, limit: usize) -> Result<Vec<TimelineRow>, Error> {
+        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1
+                   ORDER BY position DESC, arrival DESC LIMIT ?2";
+        let mut rows = self.lines(sql, params![conversation.as_bytes(), count(limit)])?;
+        rows.reverse();
+        Ok(rows.into_iter().map(|arrived| arrived.row).collect())
+    }
+
+    /// Up to `limit` lines of all conversations that came or changed after `arrival`, in that order.
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`], [`Error::Damaged`].
+    pub fn arrived_after(&self, arrival: Arrival, limit: usize) -> Result<Vec<Arrived>, Error> {
+        let sql = "SELECT arrival, row FROM timeline WHERE arrival > ?1 ORDER BY arrival LIMIT ?2";
+        self.lines(sql, params![arrival, count(limit)])
+    }
+
+    /// One line, if it is there.
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`], [`Error::Damaged`].
+    pub fn row(&self, conversation: ConversationId, entry_id: EntryId) -> Result<Option<TimelineRow>, Error> {
+        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND entry_id = ?2";
+        let rows = self.lines(sql, params![conversation.as_bytes(), entry_id.as_bytes()])?;
+        Ok(rows.into_iter().next().map(|arrived| arrived.row))
+    }
+
+    fn lines(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Arrived>, Error> {
+        let read = || -> rusqlite::Result<Vec<(Arrival, Vec<u8>)>> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params, |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        };
+        let rows = read().map_err(|source| Error::ReadStore {
+            what: "the messages",
+            source,
+        })?;
+        rows.into_iter()
+            .map(|(arrival, bytes)| {
+                let row = TimelineRow::decode(bytes.as_slice())
+                    .map_err(|_| Error::Damaged("a line of a conversation"))?;
+                Ok(Arrived { arrival, row })
+            })
+            .collect()
+    }
+}
+
+/// Adds a line, or replaces the one with the same conversation and entry id.
+pub(super) fn put(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite::Result<()> {
+    let old = transaction
+        .prepare_cached("SELECT arrival, row FROM timeline WHERE conversation = ?1 AND entry_id = ?2")?
+        .query_row(params![&row.conversation[..], &row.entry_id[..]], |old| {
+            Ok((old.get(0)?, old.get(1)?))
+        })
+        .optional()?;
+    let arrival =
+        old.and_then(|(arrival, bytes): (Arrival, Vec<u8>)| says_the_same(&bytes, row).then_some(arrival));
+    let position = position(transaction, row)?;
+    // With an arrival the line keeps its place among what came; without one SQLite counts on.
+    let sql = "INSERT OR REPLACE INTO timeline (arrival, conversation, entry_id, seq, position, at_ms, row)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    transaction.prepare_cached(sql)?.execute(params![
+        arrival,
+        &row.conversation[..],
+        &row.entry_id[..],
+        integer(row.seq),
+        position,
+        integer(row.at_ms),
+        row.encode_to_vec(),
+    ])?;
+    Ok(())
+}
+
+/// A line that only moved, because the server accepted it, is not news; one that reads differently is.
+fn says_the_same(old: &[u8], new: &TimelineRow) -> bool {
+    TimelineRow::decode(old).is_ok_and(|old| old.body == new.body)
+}
+
+fn position(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite::Result<i64> {
+    if row.seq > 0 {
+        return Ok(integer(row.seq));
+    }
+    if !matches!(row.body, Some(Body::Notice(wire::Notice { .. }))) {
+        return Ok(WAITING);
+    }
+    // What this device noticed by itself has no seq and never will: it stands where the conversation was just then.
+    transaction
+        .prepare_cached(
+            "SELECT coalesce(max(position), 0) FROM timeline WHERE conversation = ?1 AND position < ?2",
+        )?
+        .query_row(params![&row.conversation[..], WAITING], |row| row.get(0))
+}
+
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(WAITING - 1)
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

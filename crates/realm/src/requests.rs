@@ -1,0 +1,70 @@
+//! Requests that may be answered in any order.
+
+use std::sync::Arc;
+
+use crypto::DeviceCertificate;
+use directory::Claimer;
+use storage::{Logs, Records};
+use types::wire::client_frame::Body as Asked;
+use types::wire::server_frame::Body;
+use types::{LogId, Refusal, Timestamp, wire};
+
+use crate::Realm;
+
+/// Such a request, and who asks.
+pub(crate) struct Request {
+    pub(crate) now: Timestamp,
+    pub(crate) device: DeviceCertificate,
+    pub(crate) asked: Asked,
+}
+
+impl<L: Logs, R: Records> Realm<L, R> {
+    pub(crate) async fn serve(self: Arc<Self>, request: Request) -> Result<Body, Refusal> {
+        let Request { now, device, asked } = request;
+        let id = device.device_id;
+        match asked {
+            Asked::LookUpAccounts(asked) => self.directory.look_up(&asked).await.map(Body::Accounts),
+            Asked::PublishKeyPackages(asked) => {
+                let stock = Some(self.directory.publish(now, id, &asked).await?);
+                Ok(Body::KeyPackagesPublished(wire::KeyPackagesPublished { stock }))
+            }
+            Asked::ClaimKeyPackages(asked) => self.claim(now, device, &asked).await,
+            Asked::FetchTree(asked) => {
+                let conversation = asked
+                    .conversation
+                    .as_ref()
+                    .try_into()
+                    .map_err(Refusal::malformed)?;
+                let hash = asked.hash.as_ref().try_into().map_err(Refusal::malformed)?;
+                let ratchet_tree = self.delivery.fetch_tree(id, conversation, hash).await?;
+                Ok(Body::Tree(wire::Tree { ratchet_tree }))
+            }
+            Asked::FetchGroup(asked) => {
+                let conversation = asked
+                    .conversation
+                    .as_ref()
+                    .try_into()
+                    .map_err(Refusal::malformed)?;
+                self.delivery.fetch_group(id, conversation).await.map(Body::Group)
+            }
+            _ => Err(Refusal::malformed("this is no request of its own")),
+        }
+    }
+
+    async fn claim(
+        &self,
+        now: Timestamp,
+        device: DeviceCertificate,
+        asked: &wire::ClaimKeyPackages,
+    ) -> Result<Body, Refusal> {
+        let claimer = Claimer {
+            address: device.address,
+            device: device.device_id,
+        };
+        let claims = self.directory.claim(now, &claimer, asked).await?;
+        for device in claims.notified {
+            self.delivery.hub().ring(LogId::Mailbox(device));
+        }
+        Ok(Body::KeyPackagesClaimed(claims.answer))
+    }
+}

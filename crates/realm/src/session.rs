@@ -1,0 +1,255 @@
+//! One connection, sans-I/O.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crypto::DeviceCertificate;
+use delivery::{Doorbell, Sender};
+use storage::{Logs, Records};
+use types::wire::client_frame::Body as Asked;
+use types::wire::server_frame::Body;
+use types::wire::{self, ClientFrame, RefusalCode, ServerFrame};
+use types::{LogId, Refusal, Timestamp, limits};
+
+use crate::Realm;
+use crate::feed::Feed;
+use crate::frame::{answer, frame, log, malformed, refuse};
+use crate::login::{Expected, replayed};
+use crate::requests::Request;
+
+/// What becomes of a frame.
+pub enum Step {
+    /// This is to be sent, when there is something.
+    Answer(Option<ServerFrame>),
+    /// The answer comes later. What had to keep its order has it already: the next frame may be handled at once.
+    ///
+    /// Poll it to its end even when the connection is gone: it rings the doorbells of others.
+    Later(Pin<Box<dyn Future<Output = ServerFrame> + Send + 'static>>),
+}
+
+/// One connection of a device: give it frames, send what it answers, pump it when its doorbell rings.
+pub struct Session<L, R> {
+    realm: Arc<Realm<L, R>>,
+    origin: String,
+    nonce: [u8; 32],
+    opened: Timestamp,
+    login: Option<Login>,
+    feed: Feed,
+}
+
+/// A login that succeeded. There is one in the life of a connection, since it uses up the nonce.
+struct Login {
+    device: DeviceCertificate,
+    expires: Timestamp,
+}
+
+impl<L: Logs, R: Records> Session<L, R> {
+    /// A connection that has just been opened. `origin` is what the client dialled as far as the transport knows; it
+    /// counts when the operator did not fix one. `nonce` must be fresh and unpredictable.
+    pub fn open(realm: Arc<Realm<L, R>>, origin: String, nonce: [u8; 32], now: Timestamp) -> Self {
+        let feed = Feed::new(realm.delivery.hub().doorbell());
+        let origin = realm.settings.origin.clone().unwrap_or(origin);
+        Self {
+            realm,
+            origin,
+            nonce,
+            opened: now,
+            login: None,
+            feed,
+        }
+    }
+
+    /// The first frame of the connection.
+    pub fn challenge(&self) -> ServerFrame {
+        let challenge = wire::Challenge {
+            nonce: self.nonce.to_vec().into(),
+            realm: self.realm.settings.name.to_string(),
+            origin: self.realm.settings.origin.clone().unwrap_or_default(),
+            server_time_ms: self.opened.as_ms(),
+            protocol: types::PROTOCOL,
+        };
+        frame(0, Body::Challenge(challenge))
+    }
+
+    /// Handles one frame. Submits keep the order in which they are handed in.
+    pub async fn handle(&mut self, now: Timestamp, frame: ClientFrame) -> Step {
+        let ClientFrame { id, body } = frame;
+        let Some(asked) = body else {
+            return Step::Answer(Some(malformed(id, "nothing known to this server is in it")));
+        };
+        if let Some(refusal) = self.expiry(now) {
+            return Step::Answer(Some(refuse(id, refusal)));
+        }
+        match asked {
+            Asked::Cursor(cursor) => self.told(id, |session| session.set_cursor(&cursor)),
+            Asked::Credit(credit) => self.told(id, |session| {
+                session.feed.grant(credit.bytes);
+                Ok(())
+            }),
+            _ if id == 0 => Step::Answer(Some(malformed(id, "a request must have an id"))),
+            Asked::Register(asked) => Step::Answer(Some(answer(id, self.register(now, &asked).await))),
+            Asked::Login(asked) => Step::Answer(Some(answer(id, self.log_in(now, &asked).await))),
+            asked => match self.login.as_ref() {
+                Some(login) => {
+                    let device = login.device.clone();
+                    self.serve(id, Request { now, device, asked }).await
+                }
+                None => Step::Answer(Some(refuse(id, not_logged_in()))),
+            },
+        }
+    }
+
+    /// Entries of subscribed logs as credit allows, one log in turn. Bounded, whatever the backlog: when there is
+    /// more, the doorbell rings again by itself. Call it whenever the doorbell rings.
+    pub async fn pump(&mut self, now: Timestamp) -> Vec<ServerFrame> {
+        match &self.login {
+            Some(login) if now < login.expires => {
+                self.feed.pump(&self.realm.delivery, login.device.device_id).await
+            }
+            _ => {
+                self.feed.doorbell().take();
+                Vec::new()
+            }
+        }
+    }
+
+    /// Rings when there is something to [`pump`](Self::pump).
+    pub fn doorbell(&self) -> &Doorbell {
+        self.feed.doorbell()
+    }
+
+    /// When the connection ends unless it logs in, or logs in anew. The caller looks after idleness itself.
+    pub fn deadline(&self) -> Timestamp {
+        match &self.login {
+            Some(login) => login.expires,
+            None => self.opened.after(limits::LOGIN_DEADLINE),
+        }
+    }
+
+    /// What to send before closing, once the deadline has passed.
+    pub fn expired(&self, now: Timestamp) -> Option<ServerFrame> {
+        self.expiry(now).map(|refusal| refuse(0, refusal))
+    }
+
+    fn expiry(&self, now: Timestamp) -> Option<Refusal> {
+        if now < self.deadline() {
+            return None;
+        }
+        Some(match self.login {
+            Some(_) => Refusal::new(
+                RefusalCode::SessionExpired,
+                "The session is over. Connect anew and log in.",
+            ),
+            None => not_logged_in(),
+        })
+    }
+
+    /// What wants no answer; it is told all the same when it makes no sense.
+    fn told(&mut self, id: u64, act: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Step {
+        let refusal = match self.login {
+            Some(_) => act(self).err(),
+            None => Some(not_logged_in()),
+        };
+        Step::Answer(refusal.map(|refusal| refuse(id, refusal)))
+    }
+
+    async fn register(&self, now: Timestamp, asked: &wire::Register) -> Result<Body, Refusal> {
+        if self.login.is_some() {
+            let message = "This connection is logged in already. Register on a new one.";
+            return Err(Refusal::new(RefusalCode::NotPermitted, message));
+        }
+        let address = self.realm.directory.register(now, &self.nonce, asked).await?;
+        Ok(Body::Registered(wire::Registered {
+            address: address.to_string(),
+        }))
+    }
+
+    async fn log_in(&mut self, now: Timestamp, asked: &wire::Login) -> Result<Body, Refusal> {
+        if self.login.is_some() {
+            return Err(replayed());
+        }
+        let expected = Expected {
+            origin: &self.origin,
+            nonce: &self.nonce,
+            now,
+        };
+        let device = self.realm.verify_login(expected, asked).await?;
+        let stock = self.realm.directory.stock(now, device.device_id).await?;
+        let expires = now.after(limits::SESSION);
+        self.login = Some(Login { device, expires });
+        Ok(Body::LoggedIn(wire::LoggedIn {
+            session_expires_ms: expires.as_ms(),
+            incarnation: self.realm.incarnation.0,
+            stock,
+        }))
+    }
+
+    async fn serve(&mut self, id: u64, request: Request) -> Step {
+        let device = request.device.device_id;
+        match request.asked {
+            Asked::Submit(submit) => {
+                let sender = Sender {
+                    device,
+                    given: self.given(&submit),
+                };
+                let outcome = self.realm.delivery.submit(request.now, sender, submit).await;
+                Step::Later(Box::pin(
+                    async move { answer(id, outcome.await.map(Body::Accepted)) },
+                ))
+            }
+            Asked::Subscribe(asked) => Step::Answer(Some(answer(id, self.subscribe(&asked).await))),
+            Asked::Unsubscribe(asked) => {
+                let unsubscribed = log(asked.log.as_ref()).map(|log| {
+                    self.feed.unsubscribe(log);
+                    Body::Unsubscribed(wire::Unsubscribed {})
+                });
+                Step::Answer(Some(answer(id, unsubscribed)))
+            }
+            asked => {
+                let realm = Arc::clone(&self.realm);
+                let request = Request { asked, ..request };
+                Step::Later(Box::pin(async move { answer(id, realm.serve(request).await) }))
+            }
+        }
+    }
+
+    fn given(&self, submit: &wire::Submit) -> Option<storage::Seq> {
+        let conversation = submit.conversation.as_ref().try_into().ok()?;
+        self.feed.position(LogId::Conversation(conversation))
+    }
+
+    async fn subscribe(&mut self, asked: &wire::Subscribe) -> Result<Body, Refusal> {
+        let login = self.login.as_ref().ok_or_else(not_logged_in)?;
+        let log = log(asked.log.as_ref())?;
+        // What was counted in another life of the store says nothing about this one.
+        let same_life = asked.incarnation == self.realm.incarnation.0;
+        let after = if same_life { asked.after } else { 0 };
+        let device = login.device.device_id;
+        let head = self
+            .feed
+            .subscribe(&self.realm.delivery, device, log, after)
+            .await?;
+        Ok(Body::Subscribed(wire::Subscribed { head }))
+    }
+
+    fn set_cursor(&self, cursor: &wire::Cursor) -> Result<(), Refusal> {
+        let login = self.login.as_ref().ok_or_else(not_logged_in)?;
+        let log = log(cursor.log.as_ref())?;
+        // Only of what was given, and no further: nobody passes what they have not been sent.
+        match self.feed.position(log) {
+            Some(given) => self
+                .realm
+                .delivery
+                .set_cursor(login.device.device_id, log, cursor.seq.min(given)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn not_logged_in() -> Refusal {
+    Refusal::new(
+        RefusalCode::NotLoggedIn,
+        "Log in first: sign the challenge that this connection began with.",
+    )
+}

@@ -1,0 +1,149 @@
+//! Somebody with keys, a device and groups.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the server looks at the real clock, so its clients must, too"
+)]
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use crypto::{
+    AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, LoginProof, RegisterProof, Rng,
+};
+use mls::{Device, Group, Policy};
+use types::wire::client_frame::Body;
+use types::wire::submit::Content;
+use types::{Address, Suite, Timestamp, wire};
+
+/// The suite that tests use, being the faster one.
+pub(crate) const SUITE: Suite = Suite::Classical;
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::default().after(SystemTime::now().duration_since(UNIX_EPOCH).unwrap())
+}
+
+pub(crate) struct Person {
+    pub(crate) address: Address,
+    pub(crate) certificate: DeviceCertificate,
+    account: AccountKey,
+    key: DeviceKey,
+    signed: wire::SignedDeviceCertificate,
+    device: Device,
+    rng: Rng,
+}
+
+/// What a login is about to claim.
+#[derive(Clone)]
+pub(crate) struct Claims {
+    pub(crate) origin: String,
+    pub(crate) nonce: Bytes,
+    pub(crate) time: Timestamp,
+}
+
+impl Person {
+    pub(crate) fn new(name: &str, seed: u8) -> Self {
+        let rng = Rng::from_seed([seed; 32]);
+        let address: Address = format!("{name}@{}", crate::veched::REALM).parse().unwrap();
+        let (account, key) = (AccountKey::generate(&rng), DeviceKey::generate(&rng));
+        let subject = IssueCertificate {
+            address: address.clone(),
+            device_key: key.public(),
+            issued: now(),
+            managing: true,
+        };
+        let signed = DeviceCertificate::issue(&account, &subject);
+        let certificate = DeviceCertificate::verify(&signed).unwrap();
+        let device = Device::new(&signed, &certificate, &key, rng.clone(), []);
+        Self {
+            address,
+            certificate,
+            account,
+            key,
+            signed,
+            device,
+            rng,
+        }
+    }
+
+    pub(crate) fn register(&self, nonce: &[u8]) -> Body {
+        let Address { realm, handle } = &self.address;
+        let devices = [self.certificate.device_id];
+        Body::Register(wire::Register {
+            handle: handle.to_string(),
+            device_list: Some(DeviceList::sign(&self.account, &self.address, 1, &devices, now())),
+            device_certificate: Some(self.signed.clone()),
+            sealed_account_key: Bytes::from_static(&[7; 60]),
+            signature: RegisterProof { realm, handle, nonce }.sign(&self.account),
+        })
+    }
+
+    pub(crate) fn log_in(&self, claims: &Claims) -> Body {
+        let Claims { origin, nonce, time } = claims;
+        let device_id = self.certificate.device_id;
+        let proof = LoginProof {
+            realm: &self.address.realm,
+            origin,
+            nonce,
+            device_id,
+            time: *time,
+        };
+        Body::Login(wire::Login {
+            address: self.address.to_string(),
+            device_id: device_id.to_bytes(),
+            nonce: nonce.clone(),
+            time_ms: time.as_ms(),
+            signature: proof.sign(&self.key),
+        })
+    }
+
+    pub(crate) fn publish_key_packages(&self, one_time: usize) -> Body {
+        let make = |last_resort| {
+            Bytes::from(
+                self.device
+                    .generate_key_package(SUITE, last_resort, now())
+                    .unwrap(),
+            )
+        };
+        Body::PublishKeyPackages(wire::PublishKeyPackages {
+            suite: SUITE.code().into(),
+            one_time: (0..one_time).map(|_| make(false)).collect(),
+            last_resort: make(true),
+        })
+    }
+
+    /// Begins a group with nobody else in it.
+    pub(crate) fn begin_group(&self) -> (Group, Body) {
+        let policy = Policy::group(self.address.clone());
+        let mut group = self
+            .device
+            .create(self.rng.conversation_id(), SUITE, &policy, now())
+            .unwrap();
+        let genesis = group.genesis().unwrap();
+        let bundle = group.commit(&[], now()).unwrap();
+        group.apply_pending().unwrap();
+        let commit = wire::Commit {
+            commit: bundle.commit.into(),
+            group_info: bundle.group_info.into(),
+            genesis: genesis.into(),
+            ..wire::Commit::default()
+        };
+        let submit = self.submit(&group, 0, Content::Commit(commit));
+        (group, submit)
+    }
+
+    /// Says something.
+    pub(crate) fn say(&self, group: &mut Group, text: &[u8]) -> Body {
+        let message = group.encrypt(text).unwrap();
+        self.submit(group, group.epoch(), Content::Application(message.into()))
+    }
+
+    fn submit(&self, group: &Group, epoch: u64, content: Content) -> Body {
+        Body::Submit(wire::Submit {
+            conversation: group.id().to_bytes(),
+            entry_id: self.rng.entry_id().to_bytes(),
+            epoch,
+            content: Some(content),
+        })
+    }
+}
