@@ -41,7 +41,10 @@ impl Person {
     /// # Errors
     /// [`Failed`], as everything here that runs a command.
     pub fn register(server: &Server, folder: &Path, handle: &str) -> Result<Self> {
-        let mut person = Self { home: folder.join("homes").join(handle), address: String::new() };
+        let mut person = Self {
+            home: folder.join("homes").join(handle),
+            address: String::new(),
+        };
         let said = person.run(&["register", handle, "--server", server.url()])?;
         person.address = text(said.first(), "address")?;
         Ok(person)
@@ -54,8 +57,11 @@ impl Person {
     pub fn run(&self, arguments: &[&str]) -> Result<Vec<Value>> {
         let output = self.command(arguments)?.output()?;
         let stdout = String::from_utf8(output.stdout)?;
-        let lines: Vec<Value> =
-            stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>().with_context(|| stdout.clone())?;
+        let lines: Vec<Value> = stdout
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()
+            .with_context(|| stdout.clone())?;
         if output.status.success() {
             return Ok(lines);
         }
@@ -63,7 +69,12 @@ impl Person {
         let field = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
         let stderr = String::from_utf8_lossy(&output.stderr);
         let message = format!("{} {stderr}", field("message"));
-        Err(Failed { code: field("code"), message, exit: output.status.code() }.into())
+        Err(Failed {
+            code: field("code"),
+            message,
+            exit: output.status.code(),
+        }
+        .into())
     }
 
     /// Starts a command that goes on by itself; its output is a pipe.
@@ -96,12 +107,21 @@ impl Person {
     /// # Errors
     /// [`Failed`].
     pub fn history(&self, conversation: &str) -> Result<Vec<String>> {
-        Ok(texts(&self.run(&["history", conversation, "--limit", "100000"])?))
+        Ok(texts(&self.run(&[
+            "history",
+            conversation,
+            "--limit",
+            "100000",
+        ])?))
     }
 
     fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(programs::find("veche")?);
-        command.arg("--home").arg(&self.home).args(["--json", "--timeout", "120"]).args(arguments);
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .args(["--json", "--timeout", "120"])
+            .args(arguments);
         command.stdin(Stdio::null()).env_remove("VECHE_HOME");
         Ok(command)
     }
@@ -109,9 +129,14 @@ impl Person {
 
 fn text(line: Option<&Value>, name: &str) -> Result<String> {
     let text = line.and_then(|line| line[name].as_str());
-    Ok(text.with_context(|| format!("there is no {name} in {line:?}"))?.to_owned())
+    Ok(text
+        .with_context(|| format!("there is no {name} in {line:?}"))?
+        .to_owned())
 }
 
 fn texts(lines: &[Value]) -> Vec<String> {
-    lines.iter().filter_map(|line| line["text"].as_str().map(ToOwned::to_owned)).collect()
+    lines
+        .iter()
+        .filter_map(|line| line["text"].as_str().map(ToOwned::to_owned))
+        .collect()
 }

@@ -8,10 +8,16 @@ use anyhow::{Context, Result, bail};
 pub(crate) fn find(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe().context("this test does not know where it is")?;
     // target/debug/deps/test-1234 -> target/debug
-    let folder = test.ancestors().nth(2).context("this test lies in no target folder")?;
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .context("this test lies in no target folder")?;
     let program = folder.join(name);
     if !program.is_file() {
-        bail!("{} is missing; build it first: cargo build --workspace --bins", program.display());
+        bail!(
+            "{} is missing; build it first: cargo build --workspace --bins",
+            program.display()
+        );
     }
     Ok(program)
 }

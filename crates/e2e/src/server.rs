@@ -31,7 +31,10 @@ impl Server {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_on(folder: &Path, listen: &str, more: &[&str]) -> Result<Self> {
-        let log = File::options().create(true).append(true).open(folder.join("veched.log"))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("veched.log"))?;
         let mut child = Command::new(programs::find("veched")?)
             .args(["run", "--realm", "town.example", "--listen", listen, "--data"])
             .arg(folder.join("data"))
@@ -42,7 +45,11 @@ impl Server {
             .spawn()
             .context("could not start veched")?;
         match ready(&mut child) {
-            Ok(url) => Ok(Self { child, url, folder: folder.to_owned() }),
+            Ok(url) => Ok(Self {
+                child,
+                url,
+                folder: folder.to_owned(),
+            }),
             Err(error) => {
                 // It may have ended by itself already.
                 drop(child.kill());
@@ -120,8 +127,11 @@ fn ready(child: &mut Child) -> Result<String> {
 /// # Errors
 /// When the dump fails.
 pub fn dump(folder: &Path) -> Result<String> {
-    let output =
-        Command::new(programs::find("veched")?).arg("dump").arg("--data").arg(folder.join("data")).output()?;
+    let output = Command::new(programs::find("veched")?)
+        .arg("dump")
+        .arg("--data")
+        .arg(folder.join("data"))
+        .output()?;
     if !output.status.success() {
         bail!("veched dump failed: {}", String::from_utf8_lossy(&output.stderr));
     }

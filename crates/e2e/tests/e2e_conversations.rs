@@ -20,7 +20,13 @@ fn town() -> Result<Town> {
     let server = Server::start(folder.path())?;
     let person = |handle| Person::register(&server, folder.path(), handle);
     let (anna, boris, vera) = (person("anna")?, person("boris")?, person("vera")?);
-    Ok(Town { server, folder, anna, boris, vera })
+    Ok(Town {
+        server,
+        folder,
+        anna,
+        boris,
+        vera,
+    })
 }
 
 fn code(outcome: Result<Vec<Value>>) -> String {
@@ -35,16 +41,30 @@ fn code(outcome: Result<Vec<Value>>) -> String {
 
 #[test]
 fn three_people_talk_directly_and_in_a_group() -> Result<()> {
-    let Town { server: _server, folder: _folder, anna, boris, vera } = town()?;
+    let Town {
+        server: _server,
+        folder: _folder,
+        anna,
+        boris,
+        vera,
+    } = town()?;
 
     let direct = anna.send(&boris.address, "hello Boris")?;
     assert_eq!(boris.inbox()?, ["hello Boris"]);
-    assert_eq!(boris.send("anna", "hello Anna")?, direct, "an answer goes into the same conversation");
+    assert_eq!(
+        boris.send("anna", "hello Anna")?,
+        direct,
+        "an answer goes into the same conversation"
+    );
     assert_eq!(anna.inbox()?, ["hello Anna"]);
     assert_eq!(anna.inbox()?, [""; 0], "nothing is shown twice");
 
     let made = anna.run(&["group", "create", "Courtyard 7", "boris", "vera"])?;
-    let group = made.last().and_then(|line| line["conversation"].as_str()).context("no conversation")?.to_owned();
+    let group = made
+        .last()
+        .and_then(|line| line["conversation"].as_str())
+        .context("no conversation")?
+        .to_owned();
     anna.send(&group, "the gate is open")?;
     assert_eq!(boris.inbox()?, ["the gate is open"]);
     assert_eq!(vera.inbox()?, ["the gate is open"]);
@@ -52,7 +72,10 @@ fn three_people_talk_directly_and_in_a_group() -> Result<()> {
     assert_eq!(boris.inbox()?, ["thank you"]);
 
     // Roles: a member may not add or remove, an admin may.
-    assert_eq!(code(boris.run(&["group", "remove", &group, "vera"])), "not_permitted");
+    assert_eq!(
+        code(boris.run(&["group", "remove", &group, "vera"])),
+        "not_permitted"
+    );
     anna.run(&["group", "promote", &group, "boris"])?;
     boris.inbox()?;
     boris.run(&["group", "remove", &group, "vera"])?;
@@ -63,7 +86,11 @@ fn three_people_talk_directly_and_in_a_group() -> Result<()> {
     boris.run(&["group", "add", &group, "vera"])?;
     anna.inbox()?;
     anna.send(&group, "Vera is back")?;
-    assert_eq!(vera.inbox()?, ["Vera is back"], "and nothing of what was said meanwhile");
+    assert_eq!(
+        vera.inbox()?,
+        ["Vera is back"],
+        "and nothing of what was said meanwhile"
+    );
 
     // Leaving takes somebody's commit, which comes with what they say next.
     vera.run(&["group", "leave", &group])?;
@@ -74,21 +101,35 @@ fn three_people_talk_directly_and_in_a_group() -> Result<()> {
     assert!(!vera.history(&group)?.contains(&"after she left".to_owned()));
     assert_eq!(
         anna.history(&group)?,
-        ["the gate is open", "thank you", "without Vera", "Vera is back", "after she left"]
+        [
+            "the gate is open",
+            "thank you",
+            "without Vera",
+            "Vera is back",
+            "after she left"
+        ]
     );
     Ok(())
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_to_kill_9() -> Result<()> {
-    let Town { mut server, folder: _folder, anna, boris, vera: _ } = town()?;
+    let Town {
+        mut server,
+        folder: _folder,
+        anna,
+        boris,
+        vera: _,
+    } = town()?;
     let conversation = anna.send(&boris.address, "begin")?;
     let mut said = vec!["begin".to_owned()];
     for round in 0..5 {
         // A client is killed while it sends: what it had on its disk goes out with the next run.
         let mut dying = anna.start(&["send", &conversation, &format!("dying {round}")])?;
         if round % 2 == 0 {
-            BufReader::new(dying.stdout.take().context("no output")?).lines().next();
+            BufReader::new(dying.stdout.take().context("no output")?)
+                .lines()
+                .next();
         }
         dying.kill()?;
         dying.wait()?;
@@ -99,7 +140,11 @@ fn nothing_acknowledged_is_lost_to_kill_9() -> Result<()> {
     }
     let heard = boris.inbox()?;
     for text in &said {
-        assert_eq!(heard.iter().filter(|heard| *heard == text).count(), 1, "{text}: {heard:?}");
+        assert_eq!(
+            heard.iter().filter(|heard| *heard == text).count(),
+            1,
+            "{text}: {heard:?}"
+        );
     }
     for round in 0..5 {
         let dying = format!("dying {round}");
@@ -114,11 +159,19 @@ fn nothing_acknowledged_is_lost_to_kill_9() -> Result<()> {
 
 #[test]
 fn what_waits_goes_out_when_the_server_is_back() -> Result<()> {
-    let Town { server, folder, anna, boris, vera: _ } = town()?;
+    let Town {
+        server,
+        folder,
+        anna,
+        boris,
+        vera: _,
+    } = town()?;
     let conversation = anna.send(&boris.address, "begin")?;
     let listen = server.url().trim_start_matches("http://").to_owned();
     assert!(server.stop()?.success());
-    let queued = anna.run(&["--timeout", "1", "send", &conversation, "later"]).unwrap_err();
+    let queued = anna
+        .run(&["--timeout", "1", "send", &conversation, "later"])
+        .unwrap_err();
     let queued = queued.downcast::<Failed>()?;
     assert_eq!(queued.exit, Some(75), "{queued}");
     let _server = Server::start_on(folder.path(), &listen, &[])?;
@@ -129,12 +182,21 @@ fn what_waits_goes_out_when_the_server_is_back() -> Result<()> {
 
 #[test]
 fn strangers_ask_first_and_can_be_blocked() -> Result<()> {
-    let Town { server: _server, folder: _folder, anna, boris, vera } = town()?;
+    let Town {
+        server: _server,
+        folder: _folder,
+        anna,
+        boris,
+        vera,
+    } = town()?;
     let conversation = anna.send(&boris.address, "you do not know me")?;
     boris.inbox()?;
     let standing = |person: &Person| -> Result<String> {
         let chats = person.run(&["chats"])?;
-        let chat = chats.iter().find(|chat| chat["conversation"] == conversation.as_str()).context("no chat")?;
+        let chat = chats
+            .iter()
+            .find(|chat| chat["conversation"] == conversation.as_str())
+            .context("no chat")?;
         Ok(chat["standing"].as_str().context("no standing")?.to_owned())
     };
     assert_eq!(standing(&boris)?, "request");
@@ -147,12 +209,19 @@ fn strangers_ask_first_and_can_be_blocked() -> Result<()> {
     assert_eq!(code(boris.run(&["send", &anna.address, "hi"])), "blocked");
     boris.run(&["block", &vera.address])?;
     vera.send(&boris.address, "hello from Vera")?;
-    assert_eq!(boris.inbox()?, [""; 0], "a blocked person cannot begin a conversation either");
+    assert_eq!(
+        boris.inbox()?,
+        [""; 0],
+        "a blocked person cannot begin a conversation either"
+    );
 
     let numbers: Vec<Vec<Value>> = vec![
         anna.run(&["safety-number", "boris"])?,
         boris.run(&["safety-number", "anna"])?,
     ];
-    assert_eq!(numbers[0].last().map(|line| &line["number"]), numbers[1].last().map(|line| &line["number"]));
+    assert_eq!(
+        numbers[0].last().map(|line| &line["number"]),
+        numbers[1].last().map(|line| &line["number"])
+    );
     Ok(())
 }

@@ -17,7 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_hundred_people_in_one_group() -> Result<()> {
-    tokio::time::timeout(DEADLINE, crowd()).await.context("it took too long")?
+    tokio::time::timeout(DEADLINE, crowd())
+        .await
+        .context("it took too long")?
 }
 
 async fn crowd() -> Result<()> {
@@ -36,7 +38,10 @@ async fn crowd() -> Result<()> {
     }
 
     let members: Vec<Address> = clients[1..].iter().map(|(_, address)| address.clone()).collect();
-    let create = Command::CreateGroup { name: "Everybody".into(), members };
+    let create = Command::CreateGroup {
+        name: "Everybody".into(),
+        members,
+    };
     let Answer::Created { conversation } = clients[0].0.command(create).await? else {
         anyhow::bail!("the group was not made")
     };
@@ -52,7 +57,11 @@ async fn crowd() -> Result<()> {
             hears(client, conversation, &format!("words of {speaker}")).await?;
         }
     }
-    let view = clients[7].0.conversation(conversation).await?.context("no conversation")?;
+    let view = clients[7]
+        .0
+        .conversation(conversation)
+        .await?
+        .context("no conversation")?;
     assert_eq!((view.members.len(), view.name.as_str()), (PEOPLE, "Everybody"));
     for (client, _) in clients {
         client.close().await?;
@@ -62,9 +71,14 @@ async fn crowd() -> Result<()> {
 }
 
 async fn register(home: &std::path::Path, url: &str, index: usize) -> Result<(Client, Address)> {
-    let options = ClientOptions { engine: engine::Config { key_package_stock: 2 }, ..ClientOptions::default() };
+    let options = ClientOptions {
+        engine: engine::Config { key_package_stock: 2 },
+        ..ClientOptions::default()
+    };
     let client = Client::open(home, Some(url.parse()?), options).await?;
-    let register = Command::Register { handle: format!("person{index}").parse()? };
+    let register = Command::Register {
+        handle: format!("person{index}").parse()?,
+    };
     let Answer::Registered { address, .. } = client.command(register).await? else {
         anyhow::bail!("person{index} was not registered")
     };
@@ -73,7 +87,11 @@ async fn register(home: &std::path::Path, url: &str, index: usize) -> Result<(Cl
 }
 
 async fn say(client: &Client, conversation: ConversationId, text: &str) -> Result<()> {
-    let send = Command::Send { to: Target::Conversation(conversation), text: text.into(), in_reply_to: None };
+    let send = Command::Send {
+        to: Target::Conversation(conversation),
+        text: text.into(),
+        in_reply_to: None,
+    };
     client.command(send).await?;
     Ok(())
 }
@@ -83,7 +101,10 @@ async fn hears(client: &Client, conversation: ConversationId, text: &str) -> Res
     let mut events = client.events();
     loop {
         let rows = client.timeline(conversation, 100).await?;
-        if rows.iter().any(|row| matches!(&row.body, Some(Body::Text(said)) if said.text == text)) {
+        if rows
+            .iter()
+            .any(|row| matches!(&row.body, Some(Body::Text(said)) if said.text == text))
+        {
             return Ok(());
         }
         // Whatever it is, and even when some were missed: look again.

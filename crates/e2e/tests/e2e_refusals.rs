@@ -6,7 +6,9 @@ use e2e::{Failed, Person, Server};
 fn refusal(outcome: Result<impl std::fmt::Debug>) -> Failed {
     match outcome {
         Ok(value) => panic!("it succeeded: {value:?}"),
-        Err(error) => error.downcast::<Failed>().unwrap_or_else(|error| panic!("{error:#}")),
+        Err(error) => error
+            .downcast::<Failed>()
+            .unwrap_or_else(|error| panic!("{error:#}")),
     }
 }
 
@@ -18,7 +20,10 @@ fn handles_that_are_taken_malformed_or_look_like_another() -> Result<()> {
     let elsewhere = tempfile::tempdir()?;
     let taken = refusal(Person::register(&server, elsewhere.path(), "paul"));
     assert_eq!(taken.code, "handle_taken", "{taken}");
-    assert_eq!(refusal(Person::register(&server, elsewhere.path(), "a b")).code, "handle_malformed");
+    assert_eq!(
+        refusal(Person::register(&server, elsewhere.path(), "a b")).code,
+        "handle_malformed"
+    );
     // р, а, u… in Cyrillic letters: раul would mix scripts, so all of it is Cyrillic.
     Person::register(&server, folder.path(), "сосо")?;
     let confusable = refusal(Person::register(&server, elsewhere.path(), "coco"));

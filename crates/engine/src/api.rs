@@ -296,6 +296,9 @@ pub enum Error {
         "the server gave keys for {0} that do not belong together; do not trust it, and tell its operator"
     )]
     Forged(Address),
+    /// The server gave another group to rejoin than the one this device was in.
+    #[error("the server offers a group for {0} that does not go on from where this device was; not joined")]
+    OtherGroup(ConversationId),
     /// The server refused.
     #[error("{}", .0.message)]
     Refused(wire::Refusal),

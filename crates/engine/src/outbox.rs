@@ -161,6 +161,11 @@ fn leave(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Resu
     let proposal = group.propose_leave()?;
     conversation.state.set_standing(Standing::Leaving);
     conversation.keep(&mut core.journal);
+    // Whatever else waits cannot be said any more.
+    while let Some(entry_id) = conversation.outbox.get(1).map(|item| item.entry_id) {
+        let command = core.dequeue(conversation, entry_id).and_then(|item| item.command);
+        core.done(command, Err(Error::Ended));
+    }
     let item = &mut conversation.outbox[0];
     let submit = wire::Submit {
         conversation: conversation.id.to_bytes(),

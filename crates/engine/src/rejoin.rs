@@ -1,7 +1,9 @@
 //! Coming back after losing the thread: an external commit puts this device into its own place again.
 
-use mls::JoinWith;
-use types::{Duration, EntryId, wire};
+use std::collections::BTreeSet;
+
+use mls::{JoinWith, Rejoin};
+use types::{Address, Duration, EntryId, wire};
 use wire::NoticeKind;
 use wire::RefusalCode as Code;
 use wire::client_frame::Body;
@@ -53,6 +55,10 @@ pub(crate) fn fetched(
             return Err(error.into());
         }
     };
+    if let Err(error) = check(core, conversation, &rejoin) {
+        conversation.sync.retry_at = Some(core.now.after(RETRY));
+        return Err(error);
+    }
     let entry_id = core.rng.entry_id();
     let commit = wire::Commit {
         commit: rejoin.commit.clone().into(),
@@ -70,14 +76,38 @@ pub(crate) fn fetched(
     Ok(())
 }
 
+/// The server gives the group to rejoin, and could give one of its own making. It must go on where this device was:
+/// the same conversation, no older epoch, and signed by a device that was in it then.
+fn check(core: &Core, conversation: &mut Conversation, rejoin: &Rejoin) -> Result<(), Error> {
+    let (id, kind) = (conversation.id, conversation.kind());
+    let not_this = || Error::OtherGroup(id);
+    if rejoin.conversation != id || rejoin.policy.kind != kind {
+        return Err(not_this());
+    }
+    let Some(known) = conversation.group(&core.account()?.mls)? else {
+        return Ok(());
+    };
+    let knows_signer = known.members().iter().any(|member| {
+        member.device_id == rejoin.signed_by.device_id && member.account_key == rejoin.signed_by.account_key
+    });
+    if rejoin.epoch < known.epoch() || !knows_signer {
+        return Err(not_this());
+    }
+    Ok(())
+}
+
 /// The server put the commit at this place: from here on this device follows again.
 pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u64) -> Result<(), Error> {
     let Some((entry_id, rejoin)) = conversation.sync.rejoin.take() else {
         return Ok(());
     };
-    let group = core.account()?.mls.adopt(&rejoin)?;
-    let members = group.members();
-    conversation.set_group(group);
+    let mls = core.account()?.mls.clone();
+    let known: BTreeSet<Address> = match conversation.group(&mls)? {
+        Some(group) => group.members().into_iter().map(|member| member.address).collect(),
+        None => BTreeSet::new(),
+    };
+    conversation.set_group(mls.adopt(&rejoin)?);
+    let members = rejoin.members;
     conversation.state.lost = false;
     conversation.state.cursor = seq;
     conversation.sync.wait_epoch = 0;
@@ -87,7 +117,17 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
         item.submit = None;
         item.keep(&mut core.journal, conversation.id);
     }
-    say(core, conversation, entry_id, seq);
+    let new = members
+        .iter()
+        .map(|member| &member.address)
+        .filter(|address| !known.contains(address));
+    let new: BTreeSet<&Address> = new.collect();
+    say(
+        core,
+        conversation,
+        (entry_id, seq),
+        new.into_iter().map(ToString::to_string).collect(),
+    );
     core.see_keys(
         conversation.id,
         members
@@ -98,9 +138,11 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
     Ok(())
 }
 
-fn say(core: &mut Core, conversation: &Conversation, entry_id: EntryId, seq: u64) {
+/// Whoever came in meanwhile is named: nobody saw it happen here.
+fn say(core: &mut Core, conversation: &Conversation, (entry_id, seq): (EntryId, u64), whom: Vec<String>) {
     let notice = wire::Notice {
         kind: NoticeKind::Rejoined.into(),
+        whom,
         ..wire::Notice::default()
     };
     core.notice(conversation.id, (entry_id, 0, seq), core.now, notice);

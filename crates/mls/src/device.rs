@@ -43,13 +43,20 @@ pub struct Device {
 
 /// A rejoin under way: what to submit, and the group that it leads to.
 pub struct Rejoin {
-    conversation: ConversationId,
+    /// The conversation that the GroupInfo was of.
+    pub conversation: ConversationId,
     /// Epoch that the commit was made in.
     pub epoch: u64,
     /// MLSMessage(PublicMessage), an external commit.
     pub commit: Vec<u8>,
     /// MLSMessage(GroupInfo) of the next epoch, without ratchet tree.
     pub group_info: Vec<u8>,
+    /// Whose signature the group that is rejoined rests on.
+    pub signed_by: Member,
+    /// Who is in it.
+    pub members: Vec<Member>,
+    /// Its rules.
+    pub policy: Policy,
     store: Store,
 }
 
@@ -90,13 +97,15 @@ impl Device {
         last_resort: bool,
         now: Timestamp,
     ) -> Result<Vec<u8>, Error> {
+        // Good from a little earlier on, for clocks that are behind this one.
+        let from = now.before(limits::CLOCK_SKEW * 2);
         let mut extensions = ExtensionList::new();
         if last_resort {
             let extension = LastResortKeyPackageExt.into_extension();
             extensions.set(extension.map_err(|error| Error::library("mark a key package", error.into()))?);
         }
         self.client(suite)
-            .generate_key_package_message(extensions, ExtensionList::new(), Some(mls_time(now)))
+            .generate_key_package_message(extensions, ExtensionList::new(), Some(mls_time(from)))
             .and_then(|message| message.to_bytes())
             .map_err(|error| Error::library("make a key package", error))
     }
@@ -167,6 +176,15 @@ impl Device {
             .find(own)
             .map(|leaf| leaf.index)
             .ok_or(Error::NotAMember)?;
+        let signer = info
+            .as_group_info()
+            .ok_or(Error::Malformed("GroupInfo"))?
+            .sender();
+        let signer = tree
+            .roster()
+            .member_with_index(signer)
+            .map_err(|_| Error::Malformed("GroupInfo"))?;
+        let signed_by = Member::of_leaf(&signer)?;
         // Apart from what is there: the library lets no epoch follow on one that it did not see end.
         let store = Store::default();
         let rejoin = || {
@@ -187,6 +205,9 @@ impl Device {
             epoch: group.epoch() - 1,
             commit,
             group_info: group.group_info()?,
+            signed_by,
+            members: group.members(),
+            policy: group.policy()?,
             store,
         })
     }
@@ -239,7 +260,7 @@ impl Device {
             .identity_provider(Identities)
             .mls_rules(Rules)
             .extension_type(Policy::extension_type())
-            .key_package_lifetime(limits::KEY_PACKAGE_LIFETIME)
+            .key_package_lifetime(limits::LEAF_LIFETIME)
             .signing_identity(self.identity.clone(), self.signer.clone(), cipher_suite(suite))
             .build()
     }

@@ -8,7 +8,7 @@ use mls_rs::external_client::{ExternalClient, ExternalGroup, ExternalReceivedMes
 use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{CommitEffect, ContentType, ProposalSender};
 use mls_rs_core::extension::{ExtensionType, MlsExtension};
-use types::{Address, ConversationId, Suite, Timestamp};
+use types::{Address, ConversationId, Suite, Timestamp, limits};
 
 use crate::device::decode;
 use crate::group::{epoch_changes, prior_member};
@@ -147,7 +147,8 @@ impl PublicGroup {
         let CommitEffect::NewEpoch(epoch) = commit.effect else {
             return Err(Violation::Proposal("re-initialisation").into());
         };
-        if !epoch.unused_proposals().is_empty() {
+        // Whoever rejoins has not seen proposals; those who asked to leave ask again.
+        if !commit.is_external && !epoch.unused_proposals().is_empty() {
             return Err(Error::ProposalLeftOut);
         }
         let changes = epoch_changes(&epoch)?;
@@ -270,6 +271,9 @@ pub fn inspect_key_package(key_package: &[u8], suite: Suite, now: Timestamp) -> 
             "key package of the ciphersuite it was published for",
         ));
     }
+    if now >= key_package_expires(key_package)? {
+        return Err(Error::Malformed("key package that is still good"));
+    }
     let member = Member::of_identity(0, package.signing_identity())?;
     let checked = client().validate_key_package(message, Some(mls_time(now)));
     checked.map_err(|error| Error::library("check a key package", error))?;
@@ -283,11 +287,14 @@ pub fn inspect_key_package(key_package: &[u8], suite: Suite, now: Timestamp) -> 
 pub fn key_package_expires(key_package: &[u8]) -> Result<Timestamp, Error> {
     let message = decode(key_package, "key package")?;
     let package = message.as_key_package().ok_or(Error::Malformed("key package"))?;
-    let expiration = package
+    let leaf_expires = package
         .expiration()
-        .map_err(|_| Error::Malformed("key package"))?;
+        .map_err(|_| Error::Malformed("key package"))?
+        .seconds_since_epoch();
+    // A leaf may stay in a tree for longer than its key package may wait to be used.
+    let surplus = (limits::LEAF_LIFETIME - limits::KEY_PACKAGE_LIFETIME).as_secs();
     Ok(Timestamp::from_ms(
-        expiration.seconds_since_epoch().saturating_mul(1000),
+        leaf_expires.saturating_sub(surplus).saturating_mul(1000),
     ))
 }
 

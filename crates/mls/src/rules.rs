@@ -187,8 +187,9 @@ fn check_rejoin(
     let leaf = roster
         .member_with_index(removal.proposal.to_remove())
         .map_err(|_| Violation::Rejoin)?;
-    let same_device = leaf.signing_identity.signature_key == joiner.signature_key
-        && address_of(&leaf.signing_identity)? == address_of(joiner)?;
+    let before = Member::of_leaf(&leaf).map_err(|_| Violation::Rejoin)?;
+    let after = Member::of_identity(leaf.index, joiner).map_err(|_| Violation::Rejoin)?;
+    let same_device = before == after;
     if only_these && same_device {
         Ok(())
     } else {

@@ -70,7 +70,7 @@ pub struct World {
 }
 
 /// Steps without faults after which the world must have come to rest.
-const PATIENCE: usize = 200_000;
+const PATIENCE: usize = 20_000;
 
 impl World {
     /// Runs a scenario to its end and checks what was promised.

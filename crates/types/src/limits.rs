@@ -35,6 +35,9 @@ pub const KEY_PACKAGE_BYTES: usize = 8 << 10;
 pub const ADDRESSES_PER_REQUEST: usize = 1_000;
 /// How long a key package is good for.
 pub const KEY_PACKAGE_LIFETIME: Duration = Duration::from_secs(84 * 24 * 3600);
+/// How long the leaf made of a key package may stay in a tree unrenewed. Whoever rejoins checks it in every leaf, so it
+/// must outlast the longest absence: a device that was added and never came must not shut out the others.
+pub const LEAF_LIFETIME: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 /// Key packages one account may claim in an hour.
 pub const CLAIMS_PER_CLAIMER: u32 = 5_000;
 /// One-time key packages handed out for one target account in an hour; after that, the last-resort one.

@@ -30,6 +30,14 @@ impl Timestamp {
         )
     }
 
+    /// This moment, `by` earlier; the beginning of time when that is later.
+    pub fn before(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::object::{Object, RecoveryWords, Registered};
 use crate::cli::output::Output;
 use crate::cli::session::{Outcome, Patience, Session};
+use crate::cli::terminal;
 
 pub(super) async fn run<W: Write>(
     session: &mut Session,
@@ -37,7 +38,12 @@ pub(super) async fn run<W: Write>(
         }),
     )?;
     // Until the server has this device's key packages, nobody can write to it.
-    let _ = session.sync(Patience::UntilTimeout).await;
+    if let Err(failure) = session.sync(Patience::UntilTimeout).await {
+        terminal::warn(&format!(
+            "{}. The account is made, but others may not be able to write to you before you run `veche inbox`",
+            failure.message
+        ));
+    }
     Ok(End::Done)
 }
 
