@@ -117,11 +117,11 @@ impl Person {
 
     fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(programs::find("veche")?);
-        command
-            .arg("--home")
-            .arg(&self.home)
-            .args(["--json", "--timeout", "120"])
-            .args(arguments);
+        command.arg("--home").arg(&self.home).arg("--json");
+        if !arguments.contains(&"--timeout") {
+            command.args(["--timeout", "120"]);
+        }
+        command.args(arguments);
         command.stdin(Stdio::null()).env_remove("VECHE_HOME");
         Ok(command)
     }
@@ -135,8 +135,8 @@ fn text(line: Option<&Value>, name: &str) -> Result<String> {
 }
 
 fn texts(lines: &[Value]) -> Vec<String> {
-    lines
-        .iter()
+    let messages = lines.iter().filter(|line| line["event"] == "message");
+    messages
         .filter_map(|line| line["text"].as_str().map(ToOwned::to_owned))
         .collect()
 }

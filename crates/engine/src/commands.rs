@@ -301,6 +301,13 @@ fn leave(
         receive::end(core, conversation)?;
         return Ok(Some(Answer::Done));
     }
+    if conversation
+        .outbox
+        .iter()
+        .any(|item| matches!(item.kind, Kind::Leave))
+    {
+        return Err(Error::Ended);
+    }
     core.enqueue(conversation, Kind::Leave, Some(id));
     outbox::flush(core, conversation)?;
     Ok(None)

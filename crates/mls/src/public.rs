@@ -1,12 +1,14 @@
 //! A conversation's group as the delivery service sees it: the public tree, no secrets.
 
+use std::collections::BTreeSet;
+
 use crypto::Rng;
 use mls_rs::external_client::builder::{
     ExternalBaseConfig, WithCryptoProvider, WithIdentityProvider, WithMlsRules,
 };
 use mls_rs::external_client::{ExternalClient, ExternalGroup, ExternalReceivedMessage, ExternalSnapshot};
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{CommitEffect, ContentType, ProposalSender};
+use mls_rs::group::{CommitEffect, ContentType, NewEpoch, ProposalSender};
 use mls_rs_core::extension::{ExtensionType, MlsExtension};
 use types::{Address, ConversationId, Suite, Timestamp, limits};
 
@@ -148,7 +150,7 @@ impl PublicGroup {
             return Err(Violation::Proposal("re-initialisation").into());
         };
         // Whoever rejoins has not seen proposals; those who asked to leave ask again.
-        if !commit.is_external && !epoch.unused_proposals().is_empty() {
+        if !commit.is_external && leaves_somebody_behind(&epoch) {
             return Err(Error::ProposalLeftOut);
         }
         let changes = epoch_changes(&epoch)?;
@@ -257,6 +259,23 @@ impl PublicGroup {
             _ => Ok(()),
         }
     }
+}
+
+/// A device that asked to leave is still there afterwards.
+fn leaves_somebody_behind(epoch: &NewEpoch) -> bool {
+    let target = |proposal: &Proposal| match proposal {
+        Proposal::Remove(remove) => Some(remove.to_remove()),
+        _ => None,
+    };
+    let gone: BTreeSet<u32> = epoch
+        .applied_proposals()
+        .iter()
+        .filter_map(|info| target(&info.proposal))
+        .collect();
+    epoch
+        .unused_proposals()
+        .iter()
+        .any(|info| target(&info.proposal).is_none_or(|leaf| !gone.contains(&leaf)))
 }
 
 /// Checks a key package as a member who adds it would: signature, certificate, lifetime; tells whose it is.

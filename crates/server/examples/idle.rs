@@ -2,7 +2,7 @@
 //!
 //! Expected, before measuring: the task with its socket and session 700 to 1,000 bytes, tokio's registration of the
 //! socket 256, the hub's note of the doorbell 100: 1 to 2 KiB of resident memory a connection. The kernel's sockets
-//! come on top (about 9.5 KiB for both ends) and are not counted here.
+//! come on top (about 9.5 KiB for both ends) and are not counted here. Measured: 2.2 KiB, of which 0.6 are the session.
 //!
 //! The server runs in a process of its own, so that its memory is its own; connections are WebSockets that have
 //! received their challenge and never log in. All of it lasts less than the half minute that a stranger is given.

@@ -41,7 +41,8 @@ pub struct Run {
     /// The realm's name: what comes after the @ of its people. It can never be changed.
     #[arg(long, value_name = "NAME", env = "VECHED_REALM")]
     pub realm: Realm,
-    /// What people dial, as scheme://host[:port]; logins are bound to it. Set it whenever a proxy stands in front.
+    /// What people dial, as scheme://host or scheme://host:port; logins are bound to it. Set it whenever a proxy
+    /// stands in front.
     #[arg(long, value_name = "URL", env = "VECHED_ORIGIN", value_parser = origin)]
     pub origin: Option<String>,
     /// Refuse writes while fewer MiB than this are free on the disk.

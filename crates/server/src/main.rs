@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use realm::Settings;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use server::args::{Args, Command, Dump, Run};
 use server::{Server, Store, logging};
 use tokio::runtime;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Run) -> Result<()> {
+    // What the server keeps is for the account that it runs as, and nobody else on the machine.
+    umask(Mode::RWXG | Mode::RWXO);
     logging::start(&options.log)?;
     let reserve_bytes = options.reserve_mib.map(|mib| mib.saturating_mul(1 << 20));
     let store = Store::open(&options.data, &options.realm, reserve_bytes)?;

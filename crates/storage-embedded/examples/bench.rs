@@ -122,7 +122,7 @@ fn engine_alone(path: &Path, callers: usize, total: usize, group: usize) -> f64 
         })
         .unwrap()
     };
-    let (entries, ids) = (keyspace("entries", 16 << 20), keyspace("ids", 4 << 20));
+    let (entries, ids) = (keyspace("entries", 32 << 20), keyspace("ids", 8 << 20));
     let started = Instant::now();
     let mut written = 0;
     while written < total {

@@ -1,5 +1,7 @@
 //! Starting, stopping, and what is left behind.
 
+use std::os::unix::fs::PermissionsExt;
+
 use rustix::process::Signal;
 use types::LogId;
 use types::wire::server_frame::Body;
@@ -100,6 +102,16 @@ async fn a_dump_shows_what_the_server_holds() {
         .unwrap();
     assert!(handle.ends_with("616c696365 |alice|"), "{handle}");
     assert!(dump.lines().any(|line| line.starts_with("logs.")), "{dump}");
+}
+
+#[test]
+fn nobody_else_on_the_machine_may_look() {
+    let home = Home::new();
+    let _veched = home.start();
+    for path in [home.data(), home.data().join("store/records.sqlite")] {
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::peer::Peer;
 use crate::person::Person;
 use crate::veched::Home;
 
-const ENTRIES: usize = 800;
+const ENTRIES: usize = 300;
 const ENTRY_BYTES: usize = 64 << 10;
 const SLOW: usize = 12;
 /// A pump's batch twice, as entries and encoded, and an allocator's slack: of each slow reader at most.
@@ -66,7 +66,9 @@ async fn a_slow_reader_costs_one_batch_and_loses_nothing() {
         "{SLOW} slow readers cost {growth} bytes; they wait for {all}"
     );
 
-    for peer in &mut slow {
+    for peer in &mut slow[1..] {
         read_all(peer).await;
     }
+    // The one that still does not read does not keep the server from stopping, either.
+    assert!(veched.stop().success(), "{}", home.logs());
 }
