@@ -71,6 +71,8 @@ pub enum Command {
         /// The wanted name.
         handle: Handle,
     },
+    /// The person has the recovery words: this device forgets them.
+    ForgetRecoveryWords,
     /// Says something. Done when the server has it on disk.
     Send {
         /// Where to.
@@ -154,7 +156,7 @@ pub enum Target {
 /// How a command ended well.
 #[derive(Debug)]
 pub enum Answer {
-    /// The account exists; the recovery words are shown once and kept nowhere.
+    /// The account exists. Its recovery words are kept until [`Command::ForgetRecoveryWords`] only.
     Registered {
         /// Its address.
         address: Address,

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use content::{Content, MessageId};
 use crypto::{PublicKey, SafetyNumber};
 use mls::{ConversationKind, Role};
-use types::{Address, ConversationId, limits, wire};
+use types::{Address, ConversationId, Handle, limits, wire};
 use wire::ConversationStanding as Standing;
+use zeroize::Zeroize;
 
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::Kind;
+use crate::session::registered_answer;
 use crate::{Answer, Command, CommandId, Error, Target, membership, outbox, receive};
 
 type Conversations = BTreeMap<ConversationId, Conversation>;
@@ -24,8 +26,8 @@ pub(crate) fn run(
 ) -> Result<Option<Answer>, Error> {
     core.account()?;
     match command {
-        // The engine does this itself: there is no account yet.
-        Command::Register { .. } => Err(Error::HasAccount(core.account()?.address.clone())),
+        Command::Register { handle } => register_again(core, &handle),
+        Command::ForgetRecoveryWords => forget_recovery_words(core),
         Command::Send {
             to,
             text,
@@ -82,6 +84,23 @@ fn send(
     core.enqueue(conversation, Kind::Message(content.encode().into()), Some(id));
     outbox::flush(core, conversation)?;
     Ok(None)
+}
+
+/// The account exists; asking again is for those who have not seen its recovery words yet.
+fn register_again(core: &Core, handle: &Handle) -> Result<Option<Answer>, Error> {
+    let account = core.account()?;
+    if account.address.handle == *handle && !account.state.recovery_words.is_empty() {
+        return Ok(Some(registered_answer(account)));
+    }
+    Err(Error::HasAccount(account.address.clone()))
+}
+
+fn forget_recovery_words(core: &mut Core) -> Result<Option<Answer>, Error> {
+    if let Some(account) = &mut core.account {
+        account.state.recovery_words.zeroize();
+    }
+    core.keep_account();
+    Ok(Some(Answer::Done))
 }
 
 fn check_keys(core: &Core, conversation: &mut Conversation) -> Result<(), Error> {

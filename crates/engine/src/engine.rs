@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use crypto::Rng;
 use prost::Message;
-use types::{Address, ConversationId, LogId, PROTOCOL, Timestamp, limits, wire};
-use wire::RefusalCode as Code;
-use wire::client_frame::Body as ClientBody;
-use wire::server_frame::Body as ServerBody;
+use types::{Address, ConversationId, Timestamp, limits, wire};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
@@ -17,12 +14,9 @@ use crate::core::Core;
 use crate::item::Item;
 use crate::journal::Journal;
 use crate::keys::Kept;
-use crate::link::{Link, Phase, Request};
-use crate::mailbox::{self, Mailbox};
-use crate::{
-    AccountView, Answer, Command, CommandId, ConversationView, Effect, Error, Event, Input, keys, membership,
-    outbox, receive, rejoin,
-};
+use crate::link::{Link, Phase};
+use crate::mailbox::Mailbox;
+use crate::{AccountView, Command, CommandId, ConversationView, Effect, Error, Event, Input, keys, outbox};
 
 /// What may differ between devices.
 #[derive(Clone, Debug)]
@@ -41,11 +35,11 @@ impl Default for Config {
 
 /// One device's decisions. Feed it with [`handle`](Self::handle), then drain [`poll`](Self::poll).
 pub struct Engine {
-    core: Core,
-    conversations: BTreeMap<ConversationId, Conversation>,
-    mailbox: Mailbox,
+    pub(crate) core: Core,
+    pub(crate) conversations: BTreeMap<ConversationId, Conversation>,
+    pub(crate) mailbox: Mailbox,
     /// An account that is being made, and who waits for it.
-    registering: Option<(CommandId, types::Handle)>,
+    pub(crate) registering: Option<(CommandId, types::Handle)>,
     /// Something was handled since groups were last saved.
     unsettled: bool,
 }
@@ -273,7 +267,7 @@ impl Engine {
         self.conversations.values_mut().for_each(outbox::reset);
     }
 
-    fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.core.journal.effect(Effect::Disconnect);
         self.disconnected();
     }
@@ -285,7 +279,7 @@ impl Engine {
         self.for_each_conversation(outbox::tick)
     }
 
-    fn for_each_conversation(
+    pub(crate) fn for_each_conversation(
         &mut self,
         step: impl Fn(&mut Core, &mut Conversation) -> Result<(), Error>,
     ) -> Result<(), Error> {
@@ -308,335 +302,16 @@ impl Engine {
         self.drop_what_failed_to_begin();
     }
 
-    fn has_registered_account(&self) -> bool {
+    pub(crate) fn has_registered_account(&self) -> bool {
         self.core
             .account
             .as_ref()
             .is_some_and(|account| account.state.registered)
     }
 
-    fn drop_what_failed_to_begin(&mut self) {
+    pub(crate) fn drop_what_failed_to_begin(&mut self) {
         self.conversations.retain(|_, conversation| {
             conversation.standing() != wire::ConversationStanding::Ended || conversation.state.cursor > 0
         });
-    }
-}
-
-/// What the server says.
-impl Engine {
-    fn frame(&mut self, frame: wire::ServerFrame) -> Result<(), Error> {
-        let Some(body) = frame.body else { return Ok(()) };
-        match body {
-            ServerBody::Challenge(challenge) => self.greet(challenge),
-            ServerBody::Entries(entries) => self.entries(entries),
-            ServerBody::Trimmed(trimmed) => self.trimmed(&trimmed),
-            ServerBody::Ended(ended) => self.ended(&ended),
-            ServerBody::Refusal(refusal) if frame.id == 0 => {
-                self.refused_session(refusal);
-                Ok(())
-            }
-            answer => match self.core.link.answered(frame.id) {
-                Some(request) => self.answer(request, answer),
-                // Of an earlier life of this engine, or of a server that talks to itself.
-                None => Ok(()),
-            },
-        }?;
-        self.drop_what_failed_to_begin();
-        Ok(())
-    }
-
-    fn greet(&mut self, challenge: wire::Challenge) -> Result<(), Error> {
-        let Phase::Greeting { origin } = self.core.link.phase.clone() else {
-            return Ok(());
-        };
-        if challenge.protocol != PROTOCOL {
-            let message = format!(
-                "this server speaks version {} of the protocol and this program version {PROTOCOL}; update the older one",
-                challenge.protocol
-            );
-            self.refused_session(refusal(Code::UnsupportedProtocol, message));
-            return Ok(());
-        }
-        if let Some((_, handle)) = &self.registering {
-            let realm = challenge
-                .realm
-                .parse()
-                .map_err(|_| Error::Damaged("the server's name for its realm"))?;
-            let address = Address {
-                handle: handle.clone(),
-                realm,
-            };
-            return self.register(&challenge, &origin, &address);
-        }
-        self.core.link.challenge = Some(challenge);
-        self.log_in()
-    }
-
-    /// Registers, with the keys of an earlier attempt when there was one for the same address.
-    fn register(
-        &mut self,
-        challenge: &wire::Challenge,
-        origin: &str,
-        address: &Address,
-    ) -> Result<(), Error> {
-        if self
-            .core
-            .account
-            .as_ref()
-            .is_none_or(|account| account.address != *address)
-        {
-            self.core.account = Some(Account::create(address, origin, self.core.now, &self.core.rng)?);
-            self.core.keep_account();
-        }
-        let register = self.core.account()?.register(challenge)?;
-        self.core.link.challenge = Some(challenge.clone());
-        self.core
-            .request(Request::Register, ClientBody::Register(register));
-        Ok(())
-    }
-
-    fn registered(&mut self) -> Result<(), Error> {
-        let Some(account) = &mut self.core.account else {
-            return Ok(());
-        };
-        account.state.registered = true;
-        let recovery_words = Zeroizing::new(std::mem::take(&mut account.state.recovery_words));
-        let address = account.address.clone();
-        self.core.keep_account();
-        if let Some((command, _)) = self.registering.take() {
-            self.core.done(
-                Some(command),
-                Ok(Answer::Registered {
-                    address,
-                    recovery_words,
-                }),
-            );
-        }
-        self.log_in()
-    }
-
-    fn not_registered(&mut self, refusal: wire::Refusal) {
-        self.core.account = None;
-        self.core.journal.delete(keys::account());
-        if let Some((command, _)) = self.registering.take() {
-            self.core.done(Some(command), Err(Error::Refused(refusal)));
-        }
-        self.hang_up();
-    }
-
-    fn log_in(&mut self) -> Result<(), Error> {
-        let Phase::Greeting { origin } = &self.core.link.phase else {
-            return Ok(());
-        };
-        let (Some(account), Some(challenge)) = (&self.core.account, &self.core.link.challenge) else {
-            return Ok(());
-        };
-        if challenge.realm != account.address.realm.as_str() {
-            let message = format!(
-                "this server serves {}, not {}",
-                challenge.realm, account.address.realm
-            );
-            self.refused_session(refusal(Code::UnknownAccount, message));
-            return Ok(());
-        }
-        let login = account.login(challenge, origin, self.core.now);
-        self.core.request(Request::Login, ClientBody::Login(login));
-        Ok(())
-    }
-
-    fn logged_in(&mut self, logged_in: &wire::LoggedIn) -> Result<(), Error> {
-        self.core.link.logged_in();
-        self.meet_incarnation(logged_in.incarnation)?;
-        let account = self.core.account()?;
-        let log = LogId::Mailbox(account.device_id);
-        let subscribe = wire::Subscribe {
-            log: Some(log.to_wire()),
-            after: account.state.mailbox_cursor,
-            incarnation: account.state.incarnation,
-        };
-        self.core
-            .request(Request::Subscribe(log), ClientBody::Subscribe(subscribe));
-        self.for_each_conversation(|core, conversation| {
-            receive::subscribe(core, conversation);
-            if conversation.state.lost {
-                rejoin::start(core, conversation)
-            } else {
-                outbox::flush(core, conversation)
-            }
-        })?;
-        mailbox::restock(&mut self.core, &logged_in.stock, 0)?;
-        self.core.event(Event::Online);
-        Ok(())
-    }
-
-    /// A store that was restored from a backup has forgotten things that this device knows: it rejoins everywhere.
-    fn meet_incarnation(&mut self, incarnation: u64) -> Result<(), Error> {
-        let Some(account) = &mut self.core.account else {
-            return Err(Error::NoAccount);
-        };
-        let before = std::mem::replace(&mut account.state.incarnation, incarnation);
-        if before == incarnation {
-            return Ok(());
-        }
-        if before != 0 {
-            account.state.mailbox_cursor = 0;
-            for conversation in self
-                .conversations
-                .values_mut()
-                .filter(|conversation| conversation.is_read())
-            {
-                conversation.state.lost = true;
-                conversation.keep(&mut self.core.journal);
-            }
-        }
-        self.core.keep_account();
-        Ok(())
-    }
-
-    /// The session is over, or never began.
-    fn refused_session(&mut self, refusal: wire::Refusal) {
-        let will_pass = matches!(
-            refusal.code(),
-            Code::SessionExpired | Code::Overloaded | Code::StoreFailed | Code::DiskFull | Code::RateLimited
-        );
-        if !will_pass {
-            if let Some((command, _)) = self.registering.take() {
-                self.core
-                    .done(Some(command), Err(Error::Refused(refusal.clone())));
-            }
-            self.core.event(Event::Refused(refusal));
-        }
-        self.hang_up();
-    }
-
-    fn entries(&mut self, entries: wire::Entries) -> Result<(), Error> {
-        if let Some(bytes) = self.core.link.spend(entries.encoded_len()) {
-            self.core.tell(ClientBody::Credit(wire::Credit { bytes }));
-        }
-        match LogId::from_wire(entries.log.as_ref()) {
-            Ok(LogId::Mailbox(_)) => {
-                self.mailbox
-                    .receive(&mut self.core, &mut self.conversations, entries.entries)
-            }
-            Ok(LogId::Conversation(id)) => self.with(id, |core, conversation| {
-                receive::entries(core, conversation, entries.entries)
-            }),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn trimmed(&mut self, trimmed: &wire::Trimmed) -> Result<(), Error> {
-        match LogId::from_wire(trimmed.log.as_ref()) {
-            Ok(LogId::Conversation(id)) => self.with(id, receive::trimmed),
-            Ok(LogId::Mailbox(_)) => {
-                if let Some(account) = &mut self.core.account {
-                    account.state.mailbox_cursor =
-                        account.state.mailbox_cursor.max(trimmed.first.saturating_sub(1));
-                }
-                self.core.keep_account();
-                Ok(())
-            }
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn ended(&mut self, ended: &wire::Ended) -> Result<(), Error> {
-        match LogId::from_wire(ended.log.as_ref()) {
-            Ok(LogId::Conversation(id)) => self.with(id, receive::end_unless_over),
-            Ok(LogId::Mailbox(_)) | Err(_) => Ok(()),
-        }
-    }
-
-    fn answer(&mut self, request: Request, answer: ServerBody) -> Result<(), Error> {
-        match (request, answer) {
-            (request, ServerBody::Refusal(refusal)) => self.refused(request, refusal),
-            (Request::Register, ServerBody::Registered(_)) => self.registered(),
-            (Request::Login, ServerBody::LoggedIn(logged_in)) => self.logged_in(&logged_in),
-            (Request::Subscribe(LogId::Mailbox(_)), ServerBody::Subscribed(subscribed)) => {
-                self.mailbox.head = Some(subscribed.head);
-                Ok(())
-            }
-            (Request::Subscribe(LogId::Conversation(id)), ServerBody::Subscribed(subscribed)) => {
-                self.with(id, |core, conversation| {
-                    conversation.sync.head = Some(subscribed.head);
-                    outbox::flush(core, conversation)
-                })
-            }
-            (Request::LookUp(id), ServerBody::Accounts(accounts)) => self.with(id, |core, conversation| {
-                membership::looked_up(core, conversation, accounts)
-            }),
-            (Request::Claim(id), ServerBody::KeyPackagesClaimed(claimed)) => self
-                .with(id, |core, conversation| {
-                    membership::claimed(core, conversation, claimed)
-                }),
-            (Request::Submit(id, entry, _), ServerBody::Accepted(accepted)) => self
-                .with(id, |core, conversation| {
-                    outbox::accepted(core, conversation, entry, accepted.seq)
-                }),
-            (Request::FetchTree(_), ServerBody::Tree(tree)) => {
-                self.mailbox
-                    .tree(&mut self.core, &mut self.conversations, &tree.ratchet_tree)
-            }
-            (Request::FetchGroup(id), ServerBody::Group(group)) => self.with(id, |core, conversation| {
-                rejoin::fetched(core, conversation, &group)
-            }),
-            (Request::Rejoin(id), ServerBody::Accepted(accepted)) => self.with(id, |core, conversation| {
-                rejoin::accepted(core, conversation, accepted.seq)
-            }),
-            // Publishing needs nothing more; an answer of another kind is none.
-            _ => Ok(()),
-        }
-    }
-
-    fn refused(&mut self, request: Request, refusal: wire::Refusal) -> Result<(), Error> {
-        match request {
-            Request::Register => {
-                self.not_registered(refusal);
-                Ok(())
-            }
-            Request::Login => {
-                self.refused_session(refusal);
-                Ok(())
-            }
-            Request::Subscribe(LogId::Conversation(id)) => self.with(id, |core, conversation| match refusal
-                .code()
-            {
-                Code::NotAMember | Code::UnknownConversation => receive::end_unless_over(core, conversation),
-                _ => Ok(()),
-            }),
-            Request::Subscribe(LogId::Mailbox(_)) | Request::Publish(_) => {
-                self.core.event(Event::Refused(refusal));
-                Ok(())
-            }
-            Request::LookUp(id) | Request::Claim(id) => self.with(id, |core, conversation| {
-                membership::refused(core, conversation, refusal)
-            }),
-            Request::Submit(id, entry, attempt) => self.with(id, |core, conversation| {
-                outbox::refused(core, conversation, (entry, attempt), refusal)
-            }),
-            Request::FetchTree(_) => self.mailbox.no_tree(&mut self.core, &mut self.conversations),
-            Request::FetchGroup(id) | Request::Rejoin(id) => self.with(id, |core, conversation| {
-                rejoin::refused(core, conversation, &refusal)
-            }),
-        }
-    }
-
-    fn with(
-        &mut self,
-        id: ConversationId,
-        step: impl FnOnce(&mut Core, &mut Conversation) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        match self.conversations.get_mut(&id) {
-            Some(conversation) => step(&mut self.core, conversation),
-            None => Ok(()),
-        }
-    }
-}
-
-fn refusal(code: Code, message: String) -> wire::Refusal {
-    wire::Refusal {
-        code: code.into(),
-        message,
-        ..wire::Refusal::default()
     }
 }

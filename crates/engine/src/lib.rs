@@ -6,6 +6,7 @@
 //! so a crash between any two steps is an ordinary case.
 
 mod account;
+mod answers;
 mod api;
 mod commands;
 mod contacts;
@@ -21,6 +22,7 @@ mod membership;
 mod outbox;
 mod receive;
 mod rejoin;
+mod session;
 mod timeline;
 
 pub use api::*;

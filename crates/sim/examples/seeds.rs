@@ -26,6 +26,9 @@ fn main() -> ExitCode {
                 acknowledged += report.acknowledged;
                 crashes += report.crashes;
                 rejoins += report.rejoins;
+                if report.rejoins > 0 {
+                    println!("seed {seed}: a device lost the thread and rejoined");
+                }
             }
             Err(broken) => {
                 println!("{broken}");

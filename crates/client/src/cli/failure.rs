@@ -99,6 +99,8 @@ impl Failure {
             E::Length { .. } => ("length", ""),
             E::TooMany { .. } => ("too_many", ""),
             E::Forged(_) => ("forged", ""),
+            E::OtherGroup(_) => ("other_group", "tell the operator, and compare safety numbers"),
+            E::Policy(violation) => (policy(violation), ""),
             E::Mls(_) => ("mls", ""),
             E::Damaged(_) => ("damaged", ""),
             _ => ("engine", ""),
@@ -123,6 +125,14 @@ impl Failure {
             message => message,
         };
         Self::new(&code, message)
+    }
+}
+
+/// The server refuses the same with the same code.
+fn policy(violation: &mls::Violation) -> &'static str {
+    match violation {
+        mls::Violation::Full { .. } => "group_full",
+        _ => "not_permitted",
     }
 }
 

@@ -29,9 +29,7 @@ pub(super) fn words(notice: &Notice, me: &Address) -> String {
             format!("{} changed what {} may do; `veche chats` shows it", by(), whom())
         }
         NoticeKind::KeyChanged => key_changed(notice),
-        NoticeKind::Rejoined => {
-            "this device had lost the thread and joined again; messages before this may be missing".to_owned()
-        }
+        NoticeKind::Rejoined => rejoined(notice, &me),
         NoticeKind::Gap => {
             "this device was away for longer than the server keeps messages; those before this are missing"
                 .to_owned()
@@ -51,6 +49,14 @@ pub(super) fn is_own_doing(notice: &Notice, me: &Address) -> bool {
         NoticeKind::KeyChanged | NoticeKind::Rejoined | NoticeKind::Gap | NoticeKind::Joined
     );
     own && !about_this_device
+}
+
+fn rejoined(notice: &Notice, me: &str) -> String {
+    let text = "this device had lost the thread and joined again; messages before this may be missing";
+    if notice.whom.is_empty() {
+        return text.to_owned();
+    }
+    format!("{text}. New in it since: {}", names(&notice.whom, me))
 }
 
 fn key_changed(notice: &Notice) -> String {

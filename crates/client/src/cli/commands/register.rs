@@ -29,7 +29,7 @@ pub(super) async fn run<W: Write>(
     else {
         return Err(unexpected(&answer));
     };
-    // Shown before anything else can fail: they are kept nowhere.
+    // Shown before anything else can fail, and only then forgotten.
     show(
         output,
         &Object::Registered(Registered {
@@ -37,6 +37,7 @@ pub(super) async fn run<W: Write>(
             recovery_words: RecoveryWords(recovery_words),
         }),
     )?;
+    session.ask(Command::ForgetRecoveryWords).await?;
     // Until the server has this device's key packages, nobody can write to it.
     if let Err(failure) = session.sync(Patience::UntilTimeout).await {
         terminal::warn(&format!(

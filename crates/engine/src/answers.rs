@@ -1,0 +1,159 @@
+//! What the server says: each frame to the part of the engine that it concerns.
+
+use prost::Message;
+use types::{ConversationId, LogId, wire};
+use wire::RefusalCode as Code;
+use wire::client_frame::Body as ClientBody;
+use wire::server_frame::Body as ServerBody;
+
+use crate::conversation::Conversation;
+use crate::core::Core;
+use crate::engine::Engine;
+use crate::link::Request;
+use crate::{Error, Event, membership, outbox, receive, rejoin};
+
+impl Engine {
+    pub(crate) fn frame(&mut self, frame: wire::ServerFrame) -> Result<(), Error> {
+        let Some(body) = frame.body else { return Ok(()) };
+        match body {
+            ServerBody::Challenge(challenge) => self.greet(challenge),
+            ServerBody::Entries(entries) => self.entries(entries),
+            ServerBody::Trimmed(trimmed) => self.trimmed(&trimmed),
+            ServerBody::Ended(ended) => self.ended(&ended),
+            ServerBody::Refusal(refusal) if frame.id == 0 => {
+                self.refused_session(refusal);
+                Ok(())
+            }
+            answer => match self.core.link.answered(frame.id) {
+                Some(request) => self.answer(request, answer),
+                // Of an earlier life of this engine, or of a server that talks to itself.
+                None => Ok(()),
+            },
+        }?;
+        self.drop_what_failed_to_begin();
+        Ok(())
+    }
+
+    pub(crate) fn entries(&mut self, entries: wire::Entries) -> Result<(), Error> {
+        if let Some(bytes) = self.core.link.spend(entries.encoded_len()) {
+            self.core.tell(ClientBody::Credit(wire::Credit { bytes }));
+        }
+        match LogId::from_wire(entries.log.as_ref()) {
+            Ok(LogId::Mailbox(_)) => {
+                self.mailbox
+                    .receive(&mut self.core, &mut self.conversations, entries.entries)
+            }
+            Ok(LogId::Conversation(id)) => self.with(id, |core, conversation| {
+                receive::entries(core, conversation, entries.entries)
+            }),
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn trimmed(&mut self, trimmed: &wire::Trimmed) -> Result<(), Error> {
+        match LogId::from_wire(trimmed.log.as_ref()) {
+            Ok(LogId::Conversation(id)) => self.with(id, receive::trimmed),
+            Ok(LogId::Mailbox(_)) => {
+                if let Some(account) = &mut self.core.account {
+                    account.state.mailbox_cursor =
+                        account.state.mailbox_cursor.max(trimmed.first.saturating_sub(1));
+                }
+                self.core.keep_account();
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn ended(&mut self, ended: &wire::Ended) -> Result<(), Error> {
+        match LogId::from_wire(ended.log.as_ref()) {
+            Ok(LogId::Conversation(id)) => self.with(id, receive::end_unless_over),
+            Ok(LogId::Mailbox(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn answer(&mut self, request: Request, answer: ServerBody) -> Result<(), Error> {
+        match (request, answer) {
+            (request, ServerBody::Refusal(refusal)) => self.refused(request, refusal),
+            (Request::Register, ServerBody::Registered(_)) => self.registered(),
+            (Request::Login, ServerBody::LoggedIn(logged_in)) => self.logged_in(&logged_in),
+            (Request::Subscribe(LogId::Mailbox(_)), ServerBody::Subscribed(subscribed)) => {
+                self.mailbox.head = Some(subscribed.head);
+                Ok(())
+            }
+            (Request::Subscribe(LogId::Conversation(id)), ServerBody::Subscribed(subscribed)) => {
+                self.with(id, |core, conversation| {
+                    conversation.sync.head = Some(subscribed.head);
+                    outbox::flush(core, conversation)
+                })
+            }
+            (Request::LookUp(id), ServerBody::Accounts(accounts)) => self.with(id, |core, conversation| {
+                membership::looked_up(core, conversation, accounts)
+            }),
+            (Request::Claim(id), ServerBody::KeyPackagesClaimed(claimed)) => self
+                .with(id, |core, conversation| {
+                    membership::claimed(core, conversation, claimed)
+                }),
+            (Request::Submit(id, entry, _), ServerBody::Accepted(accepted)) => self
+                .with(id, |core, conversation| {
+                    outbox::accepted(core, conversation, entry, accepted.seq)
+                }),
+            (Request::FetchTree(_), ServerBody::Tree(tree)) => {
+                self.mailbox
+                    .tree(&mut self.core, &mut self.conversations, &tree.ratchet_tree)
+            }
+            (Request::FetchGroup(id), ServerBody::Group(group)) => self.with(id, |core, conversation| {
+                rejoin::fetched(core, conversation, &group)
+            }),
+            (Request::Rejoin(id), ServerBody::Accepted(accepted)) => self.with(id, |core, conversation| {
+                rejoin::accepted(core, conversation, accepted.seq)
+            }),
+            // Publishing needs nothing more; an answer of another kind is none.
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn refused(&mut self, request: Request, refusal: wire::Refusal) -> Result<(), Error> {
+        match request {
+            Request::Register => {
+                self.not_registered(refusal);
+                Ok(())
+            }
+            Request::Login => {
+                self.refused_session(refusal);
+                Ok(())
+            }
+            Request::Subscribe(LogId::Conversation(id)) => self.with(id, |core, conversation| match refusal
+                .code()
+            {
+                Code::NotAMember | Code::UnknownConversation => receive::end_unless_over(core, conversation),
+                _ => Ok(()),
+            }),
+            Request::Subscribe(LogId::Mailbox(_)) | Request::Publish(_) => {
+                self.core.event(Event::Refused(refusal));
+                Ok(())
+            }
+            Request::LookUp(id) | Request::Claim(id) => self.with(id, |core, conversation| {
+                membership::refused(core, conversation, refusal)
+            }),
+            Request::Submit(id, entry, attempt) => self.with(id, |core, conversation| {
+                outbox::refused(core, conversation, (entry, attempt), refusal)
+            }),
+            Request::FetchTree(_) => self.mailbox.no_tree(&mut self.core, &mut self.conversations),
+            Request::FetchGroup(id) | Request::Rejoin(id) => self.with(id, |core, conversation| {
+                rejoin::refused(core, conversation, &refusal)
+            }),
+        }
+    }
+
+    pub(crate) fn with(
+        &mut self,
+        id: ConversationId,
+        step: impl FnOnce(&mut Core, &mut Conversation) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        match self.conversations.get_mut(&id) {
+            Some(conversation) => step(&mut self.core, conversation),
+            None => Ok(()),
+        }
+    }
+}
