@@ -31,7 +31,7 @@ impl Engine {
             },
         }?;
         self.drop_what_failed_to_begin();
-        Ok(())
+        self.read_conversations()
     }
 
     pub(crate) fn entries(&mut self, entries: wire::Entries) -> Result<(), Error> {

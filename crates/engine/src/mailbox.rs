@@ -28,6 +28,8 @@ pub(crate) struct Mailbox {
     entries: VecDeque<wire::Entry>,
     /// Head of the log when it was subscribed to.
     pub(crate) head: Option<u64>,
+    /// It was read to its end once on this connection.
+    pub(crate) was_read: bool,
 }
 
 impl Mailbox {
@@ -86,9 +88,10 @@ impl Mailbox {
     fn advance(&mut self, core: &mut Core, conversations: &mut Conversations) -> Result<(), Error> {
         while let Some(entry) = self.entries.front() {
             let seq = entry.seq;
+            let joined_after = entry.body.as_ref().map_or(0, |body| body.joined_after);
             match entry.body.as_ref().and_then(|body| body.content.as_ref()) {
                 Some(EntryContent::Welcome(welcome)) => {
-                    if let Some(id) = wanted(conversations, welcome) {
+                    if let Some(id) = wanted(conversations, welcome, joined_after) {
                         ask_for_tree(core, id, welcome);
                         return Ok(());
                     }
@@ -113,13 +116,17 @@ fn passed(core: &mut Core, seq: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// The conversation of a Welcome, unless this device is in it already.
-fn wanted(conversations: &Conversations, welcome: &wire::WelcomeEntry) -> Option<ConversationId> {
+/// The conversation of a Welcome, unless this device has read past it already. One that it is in has ended and begun
+/// anew when the Welcome joins after what was read.
+fn wanted(
+    conversations: &Conversations,
+    welcome: &wire::WelcomeEntry,
+    joined_after: u64,
+) -> Option<ConversationId> {
     let id = ConversationId::try_from(welcome.conversation.as_ref()).ok()?;
-    let is_in = conversations
-        .get(&id)
-        .is_some_and(|known| known.standing() != Standing::Ended);
-    (!is_in).then_some(id)
+    let is_in =
+        |known: &Conversation| known.standing() != Standing::Ended && known.state.cursor >= joined_after;
+    (!conversations.get(&id).is_some_and(is_in)).then_some(id)
 }
 
 fn ask_for_tree(core: &mut Core, id: ConversationId, welcome: &wire::WelcomeEntry) {
@@ -152,8 +159,11 @@ fn join(
         return Ok(());
     };
     if core.contacts.is_blocked(&inviter.address) {
-        core.account()?.mls.forget(group.id());
         return Ok(());
+    }
+    core.account()?.mls.forget(group.id());
+    if let Some(mut over) = conversations.remove(&group.id()) {
+        core.fail_all(&mut over);
     }
     let at = Timestamp::from_ms(body.accepted_ms);
     let mut conversation = joined(core, group, &inviter)?;

@@ -107,7 +107,11 @@ fn send_message(
     let ciphertext = match group.encrypt(&content) {
         Ok(ciphertext) => ciphertext,
         Err(mls::Error::CommitRequired) => return Ok(false),
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            let entry_id = conversation.outbox[at].entry_id;
+            fail(core, conversation, entry_id, error.into())?;
+            return Ok(false);
+        }
     };
     let item = &mut conversation.outbox[at];
     let submit = wire::Submit {
@@ -293,8 +297,7 @@ pub(crate) fn refused(
         }
         _ => {
             put_back(core, conversation, entry_id)?;
-            fail(core, conversation, entry_id, Error::Refused(refusal))?;
-            flush(core, conversation)
+            fail(core, conversation, entry_id, Error::Refused(refusal))
         }
     }
 }
@@ -340,21 +343,22 @@ pub(crate) fn fail(
         return Ok(());
     };
     let creating = conversation.standing() == Standing::Creating && matches!(item.kind, Kind::Create(_));
-    let waiting = conversation
-        .outbox
-        .iter_mut()
-        .find_map(|item| item.command.take());
-    match item.command {
-        Some(command) => core.done(Some(command), Err(error)),
-        None if creating => core.done(waiting, Err(error)),
-        None => {}
+    if !creating {
+        core.done(item.command, Err(error));
+        return flush(core, conversation);
     }
-    if creating {
-        core.fail_all(conversation);
-        conversation.forget_group(&core.account()?.mls.clone());
-        conversation.state.set_standing(Standing::Ended);
-        core.journal.delete(crate::keys::conversation(conversation.id));
-    }
+    let waiting = || {
+        conversation
+            .outbox
+            .iter_mut()
+            .find_map(|item| item.command.take())
+    };
+    let command = item.command.or_else(waiting);
+    core.done(command, Err(error));
+    core.fail_all(conversation);
+    conversation.forget_group(&core.account()?.mls.clone());
+    conversation.state.set_standing(Standing::Ended);
+    core.journal.delete(crate::keys::conversation(conversation.id));
     Ok(())
 }
 

@@ -115,17 +115,28 @@ impl Engine {
         };
         self.core
             .request(Request::Subscribe(log), ClientBody::Subscribe(subscribe));
-        self.for_each_conversation(|core, conversation| {
-            receive::subscribe(core, conversation);
-            if conversation.state.lost {
-                rejoin::start(core, conversation)
-            } else {
-                outbox::flush(core, conversation)
-            }
-        })?;
         mailbox::restock(&mut self.core, &logged_in.stock, 0)?;
         self.core.event(Event::Online);
         Ok(())
+    }
+
+    /// Once the mailbox is read, conversations follow: a Welcome in it may begin one anew, and what the log of that
+    /// conversation passes over is then no loss.
+    pub(crate) fn read_conversations(&mut self) -> Result<(), Error> {
+        if !self.core.link.is_online() || !self.mailbox.is_synced(&self.core) || self.mailbox.was_read {
+            return Ok(());
+        }
+        self.mailbox.was_read = true;
+        self.for_each_conversation(|core, conversation| {
+            // One that the mailbox brought is read already.
+            if !conversation.sync.subscribed {
+                receive::subscribe(core, conversation);
+            }
+            match conversation.state.lost {
+                true => rejoin::start(core, conversation),
+                false => outbox::flush(core, conversation),
+            }
+        })
     }
 
     /// A store that was restored from a backup has forgotten things that this device knows: it rejoins everywhere.

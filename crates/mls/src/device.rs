@@ -39,6 +39,7 @@ pub struct Device {
     signer: SignatureSecretKey,
     provider: Provider,
     store: Store,
+    rules: Rules,
 }
 
 /// A rejoin under way: what to submit, and the group that it leads to.
@@ -83,7 +84,14 @@ impl Device {
             signer: SignatureSecretKey::new(key.to_bytes().to_vec()),
             provider: Provider::new(rng),
             store: Store::restore(saved),
+            rules: Rules::LAW,
         }
+    }
+
+    /// Lets this device make commits that the policy forbids, to see others refuse them.
+    #[cfg(feature = "testing")]
+    pub fn break_rules(&mut self) {
+        self.rules = Rules { enforced: false };
     }
 
     /// Makes a key package (RFC 9420 §10), as MLSMessage. Its secrets are kept until it is used; those of a
@@ -258,7 +266,7 @@ impl Device {
             .group_state_storage(store.clone())
             .crypto_provider(self.provider.clone())
             .identity_provider(Identities)
-            .mls_rules(Rules)
+            .mls_rules(self.rules)
             .extension_type(Policy::extension_type())
             .key_package_lifetime(limits::LEAF_LIFETIME)
             .signing_identity(self.identity.clone(), self.signer.clone(), cipher_suite(suite))

@@ -322,7 +322,7 @@ fn client() -> ExternalClient<Config> {
     ExternalClient::builder()
         .crypto_provider(Provider::new(Rng::from_seed([0; 32])))
         .identity_provider(Identities)
-        .mls_rules(Rules)
+        .mls_rules(Rules::LAW)
         .extension_type(Policy::extension_type())
         .build()
 }
