@@ -1,5 +1,7 @@
 //! Account keys: the first one is trusted, another one is said aloud and stops sending until it is accepted.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::VecDeque;
 
 use crypto::{AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, Rng};

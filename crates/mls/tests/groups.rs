@@ -1,5 +1,7 @@
 //! Devices, groups and the public group together, as the rest of the house uses them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crypto::{AccountKey, DeviceCertificate, DeviceKey, IssueCertificate, Rng};
 use mls::{
     Change, CommitBundle, Device, Error, Group, JoinWith, Policy, Processed, PublicGroup, Role, Violation,

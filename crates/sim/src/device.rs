@@ -21,7 +21,7 @@ pub(crate) struct Disk {
 pub(crate) enum Wish {
     Connect,
     Disconnect,
-    Send(wire::ClientFrame),
+    Send(Box<wire::ClientFrame>),
 }
 
 /// How a command ended.
@@ -94,7 +94,7 @@ impl Device {
                 Effect::Persist { id, writes } => self.unwritten.push_back((id, writes)),
                 Effect::Connect => self.wishes.push_back(Wish::Connect),
                 Effect::Disconnect => self.wishes.push_back(Wish::Disconnect),
-                Effect::Send(frame) => self.wishes.push_back(Wish::Send(frame)),
+                Effect::Send(frame) => self.wishes.push_back(Wish::Send(Box::new(frame))),
                 Effect::Done(command, result) => self.outcomes.push(Outcome { command, result }),
                 Effect::Event(Event::Trouble(error)) if self.troubles.len() < TROUBLES => {
                     self.troubles.push(describe(&error));

@@ -264,7 +264,7 @@ impl World {
                 Wish::Disconnect => self.close(device),
                 Wish::Send(frame) => {
                     if let Some(pipe) = self.pipes.get_mut(&device) {
-                        pipe.to_server.push_back(frame);
+                        pipe.to_server.push_back(*frame);
                     }
                 }
             }
