@@ -11,7 +11,7 @@ use crate::{AccountKey, DeviceKey, Error, PublicKey};
 pub struct LoginProof<'a> {
     /// The realm that the device means to talk to.
     pub realm: &'a Realm,
-    /// What it dialled, as scheme://host[:port].
+    /// What it dialled, as `scheme://host[:port]`.
     pub origin: &'a str,
     /// The connection's.
     pub nonce: &'a [u8],

@@ -15,7 +15,7 @@ pub type CommandId = u64;
 pub enum Input {
     /// The stream is open; the server's challenge follows as a frame.
     Connected {
-        /// What was dialled, as scheme://host\[:port\].
+        /// What was dialled, as `scheme://host[:port]`.
         origin: String,
     },
     /// There is no stream, or not any more.

@@ -3,7 +3,7 @@
 //! its number.
 //!
 //! Devices and the server crash between any two steps of persistence. In the end the faults stop, everything comes
-//! back, and [`check`] looks for what was promised: nothing acknowledged is lost, nothing is shown twice, all agree.
+//! back, and a check looks for what was promised: nothing acknowledged is lost, nothing is shown twice, all agree.
 //!
 //! It opens no socket, reads no clock and never sleeps.
 
