@@ -341,13 +341,23 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
         Some(Ok(Answer::Done))
     ));
     refused(&mut play, said("hello"), "blocked");
-    refused(
-        &mut play,
-        Command::Register {
-            handle: "anna".parse().unwrap(),
-        },
-        "already",
-    );
     assert_eq!(play.submits, 0);
     assert!(play.engine.conversations().is_empty());
+}
+
+#[test]
+fn recovery_words_are_shown_until_they_are_forgotten() {
+    let mut play = Play::new(Vec::new());
+    let register = || Command::Register {
+        handle: "anna".parse().unwrap(),
+    };
+    let Some(Ok(Answer::Registered { recovery_words, .. })) = play.run(register()) else {
+        panic!("the words are gone before anybody said they were seen")
+    };
+    assert_eq!(recovery_words.split(' ').count(), 24);
+    assert!(matches!(
+        play.run(Command::ForgetRecoveryWords),
+        Some(Ok(Answer::Done))
+    ));
+    assert!(matches!(play.run(register()), Some(Err(Error::HasAccount(_)))));
 }
