@@ -13,11 +13,23 @@ struct Bench {
     example: &'static str,
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "mls",
-    package: "mls",
-    example: "bench",
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "mls",
+        package: "mls",
+        example: "bench",
+    },
+    Bench {
+        name: "storage",
+        package: "storage-embedded",
+        example: "bench",
+    },
+    Bench {
+        name: "idle",
+        package: "server",
+        example: "idle",
+    },
+];
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {

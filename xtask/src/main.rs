@@ -1,4 +1,4 @@
-//! Setting up, building, running, testing and measuring: `cargo xtask up|test|bench`.
+//! Setting up, building, running, testing, measuring, simulating: `cargo xtask up|test|bench|sim`.
 //!
 //! It never holds a rule of the system and links none of its crates: it only runs programs, so that it compiles
 //! first and fast on a cold machine.
@@ -13,6 +13,7 @@ mod bench;
 mod debian;
 mod report;
 mod shell;
+mod sim;
 mod stage;
 mod test;
 mod tools;
@@ -40,8 +41,10 @@ enum Task {
     Up(up::Options),
     /// Install what is missing and run every check and test, with the minutes of each stage
     Test(test::Options),
-    /// Measure: encryption, storage, forwarding
+    /// Measure: encryption, storage, idle connections
     Bench(bench::Options),
+    /// Simulate the whole system under faults, seed after seed
+    Sim(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Up(options) => up::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Sim(options) => sim::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,6 +89,6 @@ mod tests {
 
     #[test]
     fn an_unknown_bench_is_refused_with_the_known_ones() {
-        assert!(refused("xtask bench nothing").contains("[possible values: mls]"));
+        assert!(refused("xtask bench nothing").contains("[possible values: mls, storage, idle]"));
     }
 }

@@ -167,7 +167,7 @@ impl Accepted<'_> {
         cells.extend(
             self.joiners
                 .iter()
-                .map(|device| (cells::mailbox(*device), mark())),
+                .map(|device| (storage::mailbox_mark(*device), mark())),
         );
         if let (Some(tree), Some(hash)) = (&self.tree, tree_hash) {
             cells.push((cells::tree(conversation, hash), plain(tree.clone())));

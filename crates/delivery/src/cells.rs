@@ -7,8 +7,6 @@ use types::{ConversationId, DeviceId, LogId, Refusal, Timestamp, TreeHash};
 
 /// Which epoch a conversation is in, and the seq of the commit that began it. Every commit changes it.
 pub(crate) const EPOCH: &[u8] = b"epoch/";
-/// Devices whose mailbox was ever written to, so that housekeeping finds them.
-pub(crate) const MAILBOX: &[u8] = b"mailbox/";
 
 /// What a snapshot begins with: its middle is the MLS library's own form, which may change.
 pub(crate) const SNAPSHOT_FORM: u8 = 1;
@@ -82,10 +80,6 @@ pub(crate) fn cursors(log: LogId) -> Key {
         LogId::Mailbox(id) => (b"mailbox/", id.as_bytes()),
     };
     key(&[b"cursor/", kind, id, b"/"])
-}
-
-pub(crate) fn mailbox(device: DeviceId) -> Key {
-    key(&[MAILBOX, device.as_bytes()])
 }
 
 fn key(parts: &[&[u8]]) -> Key {

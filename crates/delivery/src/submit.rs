@@ -273,8 +273,8 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
     }
 }
 
-/// Entries of a stale-epoch answer come in the same frame: this much fits.
-const MISSED_BYTES: usize = 1 << 20;
+/// Entries of a stale-epoch answer wait in memory until they are sent; the rest comes by subscription.
+const MISSED_BYTES: usize = 128 << 10;
 
 fn request(now: Timestamp, sender: Sender, submit: &wire::Submit) -> Result<Request, Refusal> {
     if submit.encoded_len() > limits::FRAME_BYTES {

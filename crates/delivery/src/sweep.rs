@@ -40,7 +40,7 @@ impl Place {
     fn kind_prefix(&self) -> &'static [u8] {
         match self.kind {
             Kind::Conversations => cells::EPOCH,
-            Kind::Mailboxes => cells::MAILBOX,
+            Kind::Mailboxes => storage::MAILBOX_MARKS,
         }
     }
 

@@ -273,6 +273,12 @@ fn taking(
     after.change += 1;
     let mut cells = vec![(shelf.stock(), Some(Value::Plain(after.encode())))];
     cells.extend((before.first..after.first).map(|number| (shelf.one_time(number), None)));
+    if notify {
+        cells.push((
+            storage::mailbox_mark(shelf.device),
+            Some(Value::Plain(Bytes::new())),
+        ));
+    }
     let append = notify.then(|| Append {
         log: LogId::Mailbox(shelf.device),
         entry_id: notice_id(shelf, after),

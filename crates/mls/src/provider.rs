@@ -245,3 +245,62 @@ fn signing_key(secret: &SignatureSecretKey) -> Result<SigningKey, PrimitiveError
     let secret = secret.as_ref().try_into().map_err(|_| PrimitiveError::Key)?;
     Ok(SigningKey::from_bytes(secret))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider() -> Provider {
+        Provider::new(Rng::from_seed([1; 32]))
+    }
+
+    /// RFC 9180, appendix A.1.1: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM, base mode.
+    #[test]
+    fn hpke_passes_its_published_vector() {
+        let suite = provider().suite(Suite::Classical);
+        let hex = |text| hex::decode(text).unwrap();
+        let ikm = hex("6db9df30aa07dd42ee5e8181afdb977e538f5e1fec8a06223f33f7013e525037");
+        let (secret, public) = suite.kem_derive(&ikm).unwrap();
+        assert_eq!(
+            (secret.to_vec(), public.to_vec()),
+            (
+                hex("4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8"),
+                hex("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d"),
+            )
+        );
+        let sealed = HpkeCiphertext {
+            kem_output: hex("37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431"),
+            ciphertext: hex(
+                "f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a96d8770ac83d07bea87e13c512a",
+            ),
+        };
+        let info = hex("4f6465206f6e2061204772656369616e2055726e");
+        let opened = suite
+            .hpke_open(&sealed, &secret, &public, &info, Some(b"Count-0"))
+            .unwrap();
+        assert_eq!(opened.as_slice(), b"Beauty is truth, truth beauty");
+    }
+
+    #[test]
+    fn both_suites_open_what_they_sealed_and_nothing_else() {
+        for suite in Suite::ALL {
+            let suite = provider().suite(suite);
+            let (secret, public) = suite.kem_generate().unwrap();
+            let mut sealed = suite.hpke_seal(&public, b"info", Some(b"aad"), b"text").unwrap();
+            let open =
+                |sealed: &HpkeCiphertext, aad| suite.hpke_open(sealed, &secret, &public, b"info", Some(aad));
+            assert_eq!(open(&sealed, b"aad").unwrap().as_slice(), b"text");
+            assert!(open(&sealed, b"other").is_err());
+            sealed.kem_output[0] ^= 1;
+            assert!(open(&sealed, b"aad").is_err());
+            assert!(suite.kem_public_key_validate(&vec![1; 31].into()).is_err());
+
+            let derived = suite.kem_derive(&[7; 32]).unwrap();
+            assert_eq!(
+                derived.1,
+                suite.kem_derive(&[7; 32]).unwrap().1,
+                "deriving draws nothing"
+            );
+        }
+    }
+}

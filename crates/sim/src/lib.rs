@@ -10,6 +10,7 @@
 mod check;
 mod device;
 mod network;
+mod people;
 mod server;
 mod world;
 

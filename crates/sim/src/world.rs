@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use crypto::Rng;
-use engine::{Answer, Command, Input, Target};
-use mls::{ConversationKind, Role};
-use types::{Address, ConversationId, Duration, EntryId, Timestamp, wire};
-use wire::ConversationStanding as Standing;
+use engine::{Answer, Command, Input};
+use types::{ConversationId, Duration, EntryId, Timestamp, wire};
 
 use crate::check::{self, Broken};
 use crate::device::{Device, Wish};
@@ -60,9 +58,9 @@ pub struct World {
     pub(crate) devices: Vec<Device>,
     pipes: BTreeMap<usize, Pipe>,
     wire: WireHash,
-    next_command: u64,
+    pub(crate) next_command: u64,
     /// Texts by the command that said them.
-    said: BTreeMap<u64, String>,
+    pub(crate) said: BTreeMap<u64, String>,
     pub(crate) acknowledged: Vec<Acknowledged>,
     crashes: usize,
     /// The server's next write goes wrong, and then the server goes down.
@@ -137,11 +135,11 @@ impl World {
         }
     }
 
-    fn roll(&self, sides: u32) -> u32 {
+    pub(crate) fn roll(&self, sides: u32) -> u32 {
         self.dice.below(sides)
     }
 
-    fn pick<T: Copy>(&self, from: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Copy>(&self, from: &[T]) -> Option<T> {
         let sides = u32::try_from(from.len()).unwrap_or(u32::MAX);
         from.get(self.roll(sides) as usize).copied()
     }
@@ -166,92 +164,9 @@ impl World {
     }
 }
 
-/// What people do.
-impl World {
-    fn command(&mut self, device: usize, command: Command) {
-        self.next_command += 1;
-        if let Command::Send { text, .. } = &command {
-            self.said.insert(self.next_command, text.clone());
-        }
-        let input = Input::Command(self.next_command, command);
-        self.input(device, input);
-    }
-
-    fn operate(&mut self) {
-        let device = self.roll(self.devices.len() as u32) as usize;
-        let Some(engine) = &mut self.devices[device].engine else {
-            return;
-        };
-        let views = engine.conversations();
-        let open = |view: &&engine::ConversationView| {
-            matches!(
-                view.standing,
-                Standing::Active | Standing::Request | Standing::Creating
-            )
-        };
-        let all: Vec<ConversationId> = views.iter().filter(open).map(|view| view.id).collect();
-        let groups: Vec<ConversationId> = views
-            .iter()
-            .filter(open)
-            .filter(|view| view.kind == ConversationKind::Group)
-            .map(|view| view.id)
-            .collect();
-        let other = self.someone();
-        let command = match self.roll(100) {
-            0..40 => self.pick(&all).map(|id| self.say(Target::Conversation(id))),
-            40..55 => Some(self.say(Target::Person(other))),
-            55..65 => Some(Command::CreateGroup {
-                name: format!("group {}", self.next_command),
-                members: self.some(),
-            }),
-            65..75 => self.pick(&groups).map(|conversation| Command::Add {
-                conversation,
-                members: vec![other],
-            }),
-            75..83 => self.pick(&groups).map(|conversation| Command::Remove {
-                conversation,
-                members: vec![other],
-            }),
-            83..93 => self.pick(&groups).map(|conversation| {
-                let role = self
-                    .pick(&[Role::Member, Role::Admin, Role::Owner])
-                    .unwrap_or(Role::Member);
-                Command::SetRole {
-                    conversation,
-                    member: other,
-                    role,
-                }
-            }),
-            _ => self
-                .pick(&groups)
-                .map(|conversation| Command::Leave { conversation }),
-        };
-        if let Some(command) = command {
-            self.command(device, command);
-        }
-    }
-
-    fn say(&self, to: Target) -> Command {
-        Command::Send {
-            to,
-            text: format!("words {}", self.next_command + 1),
-            in_reply_to: None,
-        }
-    }
-
-    fn someone(&self) -> Address {
-        let index = self.roll(self.devices.len() as u32);
-        format!("person{index}@city.example").parse().expect("an address")
-    }
-
-    fn some(&self) -> Vec<Address> {
-        (0..=self.roll(3)).map(|_| self.someone()).collect()
-    }
-}
-
 /// What happens.
 impl World {
-    fn input(&mut self, device: usize, input: Input) {
+    pub(crate) fn input(&mut self, device: usize, input: Input) {
         self.devices[device].handle(self.now, input);
         self.fulfil(device);
     }

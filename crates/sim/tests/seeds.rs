@@ -1,4 +1,4 @@
-//! Seeds that run with every test. More by hand: `cargo xtask sim`.
+//! Seeds that run with every test. More by hand: `cargo xtask sim --seeds 100 --from 1000`.
 
 use sim::{Scenario, World};
 

@@ -14,8 +14,8 @@ mod refusal;
 pub mod suite;
 
 pub use logs::{
-    Append, Batch, CELL_KEY_BYTES, Cell, Check, Incarnation, Key, Logs, Outcome, Page, ReadLimits, Seq,
-    StoredEntry, Value, validate_key,
+    Append, Batch, CELL_KEY_BYTES, Cell, Check, Incarnation, Key, Logs, MAILBOX_MARKS, Outcome, Page,
+    ReadLimits, Seq, StoredEntry, Value, mailbox_mark, validate_key,
 };
 pub use records::{AccountRecord, DeviceRecord, Inserted, Records};
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use types::{EntryId, LogId};
+use types::{DeviceId, EntryId, LogId};
 
 use crate::Error;
 
@@ -16,6 +16,15 @@ pub struct Incarnation(pub u64);
 
 /// Key of a cell. Keys with a common prefix lie together and can be listed.
 pub type Key = Bytes;
+
+/// What the keys of [`mailbox_mark`] begin with.
+pub const MAILBOX_MARKS: &[u8] = b"mailbox/";
+
+/// Key of the cell that says that a device's mailbox has had entries. Logs cannot be listed: whoever appends to a
+/// mailbox sets this beside it, so that the sweep finds it.
+pub fn mailbox_mark(device: DeviceId) -> Key {
+    [MAILBOX_MARKS, device.as_bytes()].concat().into()
+}
 
 /// A small value beside the logs, which batches check and change together with appends.
 #[derive(Clone, Debug, PartialEq, Eq)]
