@@ -1,7 +1,7 @@
 //! Sending: what may go now, and what becomes of it.
 
 use bytes::Bytes;
-use mls::Device;
+use mls::{ConversationKind, Device};
 use prost::Message;
 use types::{Duration, EntryId, wire};
 use wire::ConversationStanding as Standing;
@@ -388,9 +388,20 @@ pub(crate) fn tick(core: &mut Core, conversation: &mut Conversation) -> Result<(
     if due != 0 && due <= core.now.as_ms() && core.link.is_online() && conversation.is_synced() {
         conversation.state.update_due_ms = 0;
         conversation.keep(&mut core.journal);
-        if conversation.outbox.is_empty() && conversation.standing() == Standing::Active {
+        // Any commit renews this device's keys.
+        if renews_keys(conversation) && !conversation.outbox.iter().any(Item::is_commit) {
             core.enqueue(conversation, Kind::Update, None);
         }
     }
     flush(core, conversation)
+}
+
+/// A group's tree fills whether or not its people have answered the invitation; a stranger's direct message sees
+/// nothing of this device before it is accepted.
+fn renews_keys(conversation: &Conversation) -> bool {
+    match conversation.standing() {
+        Standing::Active => true,
+        Standing::Request => conversation.kind() == ConversationKind::Group,
+        _ => false,
+    }
 }

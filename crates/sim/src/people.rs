@@ -79,6 +79,12 @@ impl World {
         }
     }
 
+    /// Everybody but the first.
+    pub(crate) fn everybody_else(&self) -> Vec<Address> {
+        let address = |index| format!("person{index}@city.example").parse().expect("an address");
+        (1..self.devices.len()).map(address).collect()
+    }
+
     fn someone(&self) -> Address {
         let index = self.roll(self.devices.len() as u32);
         format!("person{index}@city.example").parse().expect("an address")

@@ -6,6 +6,8 @@ use crypto::Rng;
 use engine::{Answer, Command, Input};
 use types::{ConversationId, Duration, EntryId, Timestamp, wire};
 
+use wire::server_frame::Body as Answered;
+
 use crate::check::{self, Broken};
 use crate::device::{Device, Wish};
 use crate::network::{Pipe, WireHash};
@@ -65,6 +67,8 @@ pub struct World {
     crashes: usize,
     /// The server's next write goes wrong, and then the server goes down.
     spoiled: bool,
+    /// Sizes of the commits that the server accepted, in order.
+    commit_bytes: Vec<usize>,
 }
 
 /// Steps without faults after which the world must have come to rest.
@@ -91,6 +95,33 @@ impl World {
         Ok(world.report())
     }
 
+    /// One group of everybody, made at once and then left alone for a day: gives the size of every commit, the one
+    /// that made the group first.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn quiet_day(seed: u64, devices: usize) -> Result<Vec<usize>, Broken> {
+        let mut world = Self::new(seed, devices);
+        world.register()?;
+        world.command(
+            0,
+            Command::CreateGroup {
+                name: "everybody".to_owned(),
+                members: world.everybody_else(),
+            },
+        );
+        world.come_to_rest()?;
+        // Minute by minute while they take their turns, then at once.
+        for _ in 0..30 {
+            world.pass_time(Duration::from_secs(60));
+            world.come_to_rest()?;
+        }
+        world.pass_time(Duration::from_secs(23 * 3600));
+        world.come_to_rest()?;
+        check::all(&mut world)?;
+        Ok(world.commit_bytes)
+    }
+
     fn new(seed: u64, devices: usize) -> Self {
         let rng = |name: u64| {
             let mut bytes = [0; 32];
@@ -112,6 +143,7 @@ impl World {
             acknowledged: Vec::new(),
             crashes: 0,
             spoiled: false,
+            commit_bytes: Vec::new(),
         }
     }
 
@@ -324,7 +356,14 @@ impl World {
         };
         self.wire.take_in(&frame);
         let is_submit = matches!(frame.body, Some(wire::client_frame::Body::Submit(_)));
+        let commit = commit_bytes(&frame);
         let answer = self.server.handle(device, self.now, frame);
+        if matches!(
+            answer.as_ref().and_then(|answer| answer.body.as_ref()),
+            Some(Answered::Accepted(_))
+        ) {
+            self.commit_bytes.extend(commit);
+        }
         if self.spoiled && is_submit {
             return self.crash_server();
         }
@@ -457,5 +496,15 @@ impl World {
             }
         }
         text
+    }
+}
+
+fn commit_bytes(frame: &wire::ClientFrame) -> Option<usize> {
+    let Some(wire::client_frame::Body::Submit(submit)) = &frame.body else {
+        return None;
+    };
+    match &submit.content {
+        Some(wire::submit::Content::Commit(commit)) => Some(commit.commit.len()),
+        _ => None,
     }
 }

@@ -37,7 +37,7 @@ fn a_calm_world_keeps_its_promises() {
 #[test]
 fn a_world_of_faults_keeps_its_promises() {
     check(
-        100..120,
+        100..200,
         Scenario {
             devices: 5,
             operations: 200,
@@ -63,4 +63,19 @@ fn one_seed_gives_one_hash_of_all_bytes() {
     assert_eq!(first, again);
     assert_ne!(first.wire_hash, other.wire_hash);
     assert!(first.frames > 100, "{first:?}");
+}
+
+#[test]
+fn a_fresh_group_fills_its_tree_within_a_day() {
+    // One more than the hybrid suite takes, so that sizes are those of large groups.
+    let people = types::limits::HYBRID_MEMBERS + 1;
+    let commits = World::quiet_day(11, people).unwrap();
+    let updates = &commits[1..];
+    assert_eq!(
+        updates.len(),
+        people - 1,
+        "whoever joined renews their keys once: {commits:?}"
+    );
+    let (first, last) = (updates[0], updates[updates.len() - 1]);
+    assert!(last * 3 < first, "commits shrink as the tree fills: {commits:?}");
 }
