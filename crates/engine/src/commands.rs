@@ -104,14 +104,17 @@ fn forget_recovery_words(core: &mut Core) -> Result<Option<Answer>, Error> {
 }
 
 fn check_keys(core: &Core, conversation: &mut Conversation) -> Result<(), Error> {
-    let mut people: BTreeSet<Address> = conversation.peer().into_iter().collect();
-    if let Some(group) = conversation.group(&core.account()?.mls)? {
-        people.extend(group.members().into_iter().map(|member| member.address));
-    }
-    match people
-        .into_iter()
-        .find(|address| core.contacts.is_changed(address))
-    {
+    let peer = conversation.peer();
+    let group = conversation.group(&core.account()?.mls)?;
+    let people = || {
+        group
+            .map(outbox::accounts)
+            .unwrap_or_default()
+            .into_iter()
+            .chain(peer)
+            .collect()
+    };
+    match core.contacts.changed_among(people) {
         Some(address) => Err(Error::KeyChanged(address)),
         None => Ok(()),
     }
@@ -392,7 +395,7 @@ fn safety_number(core: &Core, address: &Address) -> Result<Option<Answer>, Error
 
 fn accounts(core: &Core, conversation: &mut Conversation) -> Result<BTreeSet<Address>, Error> {
     let group = conversation.group(&core.account()?.mls)?.ok_or(Error::Ended)?;
-    Ok(group.members().into_iter().map(|member| member.address).collect())
+    Ok(group.accounts())
 }
 
 fn find(conversations: &mut Conversations, id: ConversationId) -> Result<&mut Conversation, Error> {

@@ -1,6 +1,6 @@
 //! Whose key is whose, as far as this device has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crypto::{DeviceCertificate, DeviceList, PublicKey};
 use types::{Address, DeviceId, wire};
@@ -46,6 +46,21 @@ impl Contacts {
     pub(crate) fn is_changed(&self, address: &Address) -> bool {
         self.find(address)
             .is_some_and(|contact| !contact.changed_key.is_empty())
+    }
+
+    /// Those of a conversation whose keys changed. Mostly nobody's did, and the conversation need not be looked at.
+    pub(crate) fn changed_among(&self, members: impl FnOnce() -> BTreeSet<Address>) -> Option<Address> {
+        let mut changed = self
+            .0
+            .iter()
+            .filter(|(_, contact)| !contact.changed_key.is_empty())
+            .peekable();
+        changed.peek()?;
+        let members = members();
+        changed
+            .map(|(address, _)| address)
+            .find(|address| members.contains(*address))
+            .cloned()
     }
 
     /// Changes what is known of somebody, and keeps it.

@@ -193,9 +193,8 @@ impl Engine {
             && let Ok(policy) = group.policy()
         {
             epoch = group.epoch();
-            let accounts: std::collections::BTreeSet<Address> =
-                group.members().into_iter().map(|member| member.address).collect();
-            members = accounts
+            members = group
+                .accounts()
                 .into_iter()
                 .map(|address| (address.clone(), policy.role(&address)))
                 .collect();

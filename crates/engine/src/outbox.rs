@@ -96,11 +96,7 @@ fn send_message(
     let Some(group) = conversation.group_mut(mls)? else {
         return Ok(false);
     };
-    if group
-        .members()
-        .iter()
-        .any(|member| core.contacts.is_changed(&member.address))
-    {
+    if core.contacts.changed_among(|| group.accounts()).is_some() {
         return Ok(false);
     }
     let epoch = group.epoch();

@@ -103,7 +103,7 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
     };
     let mls = core.account()?.mls.clone();
     let known: BTreeSet<Address> = match conversation.group(&mls)? {
-        Some(group) => group.members().into_iter().map(|member| member.address).collect(),
+        Some(group) => group.accounts(),
         None => BTreeSet::new(),
     };
     conversation.set_group(mls.adopt(&rejoin)?);

@@ -129,6 +129,11 @@ impl Group {
             .collect()
     }
 
+    /// The accounts in it, each with one leaf or more.
+    pub fn accounts(&self) -> BTreeSet<Address> {
+        self.members().into_iter().map(|member| member.address).collect()
+    }
+
     /// This device's leaf.
     pub fn own_leaf(&self) -> u32 {
         self.inner.current_member_index()
