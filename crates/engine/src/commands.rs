@@ -108,7 +108,7 @@ fn check_keys(core: &Core, conversation: &mut Conversation) -> Result<(), Error>
     let group = conversation.group(&core.account()?.mls)?;
     let people = || {
         group
-            .map(outbox::accounts)
+            .map(mls::Group::accounts)
             .unwrap_or_default()
             .into_iter()
             .chain(peer)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crypto::Rng;
 use prost::Message;
-use types::{Address, ConversationId, Timestamp, limits, wire};
+use types::{ConversationId, Timestamp, limits, wire};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
