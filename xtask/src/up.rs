@@ -17,7 +17,8 @@ use self::binaries::Binaries;
 use self::events::{Events, Interruption};
 use self::guide::Guide;
 use self::realm::Realm;
-use self::town::Town;
+use self::town::{Person, Town};
+use self::veche::Veche;
 use crate::tools;
 
 #[derive(Args, Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Options {
     /// Where the realm keeps its store, and the demo town its homes.
     #[arg(long, value_name = "DIR", default_value = "./data")]
     data: PathBuf,
-    /// Where it listens; port 0 takes a free one.
+    /// Where it listens; port 0 takes a free one, and the same the next time.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
     /// Build optimised: a longer first wait, for measuring or for a real load.
@@ -37,7 +38,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     tools::ensure_c_compiler()?;
     let binaries = Binaries::build(options.release)?;
     let events = Events::watch_signals()?;
-    let mut realm = Realm::start(&binaries.veched, &options.data, options.listen, events)?;
+    let mut listen = options.listen;
+    if listen.port() == 0 {
+        listen.set_port(town::port(&options.data)?.unwrap_or(0));
+    }
+    let mut realm = Realm::start(&binaries.veched, &options.data, listen, events)?;
     let interruption = live(&mut realm, &binaries, options);
     let status = realm.stop(&interruption)?;
     match interruption {
@@ -53,11 +58,16 @@ fn live(realm: &mut Realm, binaries: &Binaries, options: &Options) -> Interrupti
     let outcome = (|| {
         let server = realm.wait_until_it_answers()?;
         let people = Town::new(&binaries.veche, &options.data, &server).ensure(realm.events())?;
+        let me = Veche {
+            binary: &binaries.veche,
+            home: guide::own_home(&options.data),
+        };
         let guide = Guide {
             veche: &binaries.veche,
             data: &options.data,
             server: &server,
-            people: &people,
+            anna: &people[&Person::Anna],
+            me: me.address()?,
         };
         println!("\n{guide}\n");
         realm.wait_for_the_end()

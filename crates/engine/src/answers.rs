@@ -10,6 +10,7 @@ use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::link::Request;
+use crate::session::will_pass;
 use crate::{Error, Event, membership, outbox, receive, rejoin};
 
 impl Engine {
@@ -123,13 +124,19 @@ impl Engine {
                 self.refused_session(refusal);
                 Ok(())
             }
-            Request::Subscribe(LogId::Conversation(id)) => self.with(id, |core, conversation| match refusal
-                .code()
+            Request::Subscribe(LogId::Conversation(id))
+                if matches!(refusal.code(), Code::NotAMember | Code::UnknownConversation) =>
             {
-                Code::NotAMember | Code::UnknownConversation => receive::end_unless_over(core, conversation),
-                _ => Ok(()),
-            }),
-            Request::Subscribe(LogId::Mailbox(_)) | Request::Publish(_) => {
+                self.with(id, receive::end_unless_over)
+            }
+            // Without its logs this connection is of no use; the next one may fare better.
+            Request::Subscribe(_) => {
+                self.refused_session(refusal);
+                Ok(())
+            }
+            // The next login tells what is lacking.
+            Request::Publish(_) if will_pass(refusal.code()) => Ok(()),
+            Request::Publish(_) => {
                 self.core.event(Event::Refused(refusal));
                 Ok(())
             }
@@ -139,6 +146,10 @@ impl Engine {
             Request::Submit(id, entry, attempt) => self.with(id, |core, conversation| {
                 outbox::refused(core, conversation, (entry, attempt), refusal)
             }),
+            Request::FetchTree(_) if will_pass(refusal.code()) => {
+                self.mailbox.tree_later(&self.core, &refusal);
+                Ok(())
+            }
             Request::FetchTree(_) => self.mailbox.no_tree(&mut self.core, &mut self.conversations),
             Request::FetchGroup(id) | Request::Rejoin(id) => self.with(id, |core, conversation| {
                 rejoin::refused(core, conversation, &refusal)

@@ -166,7 +166,10 @@ impl Engine {
                     .flatten()
                     .min()
             });
-        conversations.chain(self.core.link.wakeup()).min()
+        conversations
+            .chain(self.core.link.wakeup())
+            .chain(self.mailbox.retry_at.filter(|_| online))
+            .min()
     }
 
     /// The account of this device.
@@ -275,6 +278,7 @@ impl Engine {
         if self.core.link.is_overdue(self.core.now) {
             self.hang_up();
         }
+        self.mailbox.tick(&mut self.core, &mut self.conversations)?;
         self.for_each_conversation(outbox::tick)
     }
 

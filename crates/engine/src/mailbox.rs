@@ -22,6 +22,9 @@ const UPDATE_TURN: Duration = Duration::from_secs(20);
 const UPDATE_SPREAD_MIN: Duration = Duration::from_secs(120);
 const UPDATE_SPREAD_MAX: Duration = Duration::from_secs(12 * 3600);
 
+/// How long to wait before asking again for a tree.
+const TREE_RETRY: Duration = Duration::from_secs(5);
+
 /// Entries that wait for their turn; a Welcome may have to wait for its tree.
 #[derive(Default)]
 pub(crate) struct Mailbox {
@@ -30,6 +33,8 @@ pub(crate) struct Mailbox {
     pub(crate) head: Option<u64>,
     /// It was read to its end once on this connection.
     pub(crate) was_read: bool,
+    /// When to ask again for a tree that the server could not give.
+    pub(crate) retry_at: Option<Timestamp>,
 }
 
 impl Mailbox {
@@ -82,6 +87,20 @@ impl Mailbox {
         if let Some(entry) = self.entries.pop_front() {
             passed(core, entry.seq)?;
         }
+        self.advance(core, conversations)
+    }
+
+    /// The server cannot give the tree now; the invitation waits.
+    pub(crate) fn tree_later(&mut self, core: &Core, refusal: &wire::Refusal) {
+        let wait = Duration::from_millis(refusal.retry_after_ms).max(TREE_RETRY);
+        self.retry_at = Some(core.now.after(wait));
+    }
+
+    pub(crate) fn tick(&mut self, core: &mut Core, conversations: &mut Conversations) -> Result<(), Error> {
+        if self.retry_at.is_none_or(|at| at > core.now) || !core.link.is_online() {
+            return Ok(());
+        }
+        self.retry_at = None;
         self.advance(core, conversations)
     }
 
@@ -161,7 +180,17 @@ fn join(
     if core.contacts.is_blocked(&inviter.address) {
         return Ok(());
     }
-    core.account()?.mls.forget(group.id());
+    let mls = core.account()?.mls.clone();
+    if let Some(known) = conversations.get_mut(&group.id()) {
+        // A Welcome for a last-resort key package opens more than once: an old one must not take the device back.
+        if known
+            .group(&mls)?
+            .is_some_and(|known| known.epoch() >= group.epoch())
+        {
+            return Ok(());
+        }
+    }
+    mls.forget(group.id());
     if let Some(mut over) = conversations.remove(&group.id()) {
         core.fail_all(&mut over);
     }

@@ -12,6 +12,7 @@ use wire::submit::Content as SubmitContent;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::{Item, Kind, Phase};
+use crate::session::will_pass;
 use crate::timeline::{Line, Said};
 use crate::{Answer, Error, Event, membership, receive, rejoin};
 
@@ -282,7 +283,7 @@ pub(crate) fn refused(
             conversation.sync.wait_epoch = refusal.epoch;
             receive::missed(core, conversation, refusal.missed)
         }
-        Code::DiskFull | Code::StoreFailed | Code::Overloaded | Code::RateLimited => {
+        code if will_pass(code) => {
             put_back_unchanged(conversation, entry_id);
             let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
             conversation.sync.retry_at = Some(core.now.after(wait));

@@ -165,11 +165,7 @@ impl Engine {
 
     /// The session is over, or never began.
     pub(crate) fn refused_session(&mut self, refusal: wire::Refusal) {
-        let will_pass = matches!(
-            refusal.code(),
-            Code::SessionExpired | Code::Overloaded | Code::StoreFailed | Code::DiskFull | Code::RateLimited
-        );
-        if !will_pass {
+        if !will_pass(refusal.code()) {
             if let Some((command, _)) = self.registering.take() {
                 self.core
                     .done(Some(command), Err(Error::Refused(refusal.clone())));
@@ -195,4 +191,12 @@ pub(crate) fn registered_answer(account: &Account) -> Answer {
         address: account.address.clone(),
         recovery_words: Zeroizing::new(account.state.recovery_words.clone()),
     }
+}
+
+/// Trying again later may help.
+pub(crate) fn will_pass(code: Code) -> bool {
+    matches!(
+        code,
+        Code::SessionExpired | Code::Overloaded | Code::StoreFailed | Code::DiskFull | Code::RateLimited
+    )
 }

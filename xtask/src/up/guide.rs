@@ -1,42 +1,70 @@
 //! What to do next, in words that can be copied into a terminal.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::realm;
-use super::town::{self, Handles, Person};
+use super::{realm, town};
 use crate::shell::quoted;
 
 pub(crate) struct Guide<'a> {
     pub(crate) veche: &'a Path,
     pub(crate) data: &'a Path,
     pub(crate) server: &'a str,
-    pub(crate) people: &'a Handles,
+    /// Anna's handle.
+    pub(crate) anna: &'a str,
+    /// Who the person at the keyboard is, when they registered at an earlier start.
+    pub(crate) me: Option<String>,
+}
+
+/// Where the person at the keyboard has their home.
+pub(crate) fn own_home(data: &Path) -> PathBuf {
+    data.join("me")
 }
 
 impl fmt::Display for Guide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (me, them) = (self.at(&self.data.join("me")), &self.people[&Person::Anna]);
-        let anna = self.at(&town::folder(self.data).join(them));
-        let address = town::address(them);
+        let me = self.at(&own_home(self.data));
+        let anna = self.at(&town::folder(self.data).join(self.anna));
+        let newcomer = town::address("newcomer");
+        let own_address = self.me.as_deref().unwrap_or(&newcomer);
         writeln!(
             f,
-            "The realm {} is up at {}. Ctrl-C here stops it.",
+            "The realm {} is up at {}.\nCtrl-C here stops it; the next start goes on with what is in {}.\n",
             realm::NAME,
-            self.server
+            self.server,
+            self.data.display()
         )?;
+        match &self.me {
+            Some(me) => writeln!(
+                f,
+                "Open a second terminal in this folder. You are {me}; write to Anna:\n"
+            )?,
+            None => {
+                writeln!(
+                    f,
+                    "Open a second terminal in this folder. Move in, and write to Anna:\n"
+                )?;
+                writeln!(f, "  {me} register newcomer --server {}", self.server)?;
+            }
+        }
         writeln!(
             f,
-            "\nIn a second terminal, be Anna: read what waits for her, and stay to see more arrive.\n"
+            "  {me} send {} 'Good evening! I have just moved in.'",
+            town::address(self.anna)
         )?;
-        writeln!(f, "  {anna} chats\n  {anna} inbox --follow")?;
+        writeln!(f, "\nYou can be Anna, too. See what waits for her, and answer:\n")?;
+        writeln!(f, "  {anna} inbox")?;
+        writeln!(f, "  {anna} send {own_address} 'Welcome! Come down on Saturday.'")?;
         writeln!(
             f,
-            "\nIn a third, join the town, write to her, and see what she answers.\n"
+            "\nRead the answer; with --follow, it stays for more until Ctrl-C:\n"
         )?;
-        writeln!(f, "  {me} register newcomer --server {}", self.server)?;
-        writeln!(f, "  {me} send {address} 'Good evening! I have just moved in.'")?;
-        write!(f, "  {me} inbox --follow")
+        writeln!(f, "  {me} inbox --follow")?;
+        write!(
+            f,
+            "\nREADME.md goes on from here, and `{} --help` lists the rest.",
+            quoted(&self.veche.display().to_string())
+        )
     }
 }
 
@@ -51,26 +79,41 @@ impl Guide<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_command_stands_on_a_line_of_its_own_and_can_be_copied() {
-        let people = [(Person::Anna, "anna-2".to_owned())].into();
+    fn commands(me: Option<&str>) -> Vec<String> {
         let guide = Guide {
             veche: Path::new("target/debug/veche"),
             data: Path::new("my data"),
-            server: "http://127.0.0.1:8480",
-            people: &people,
+            server: "http://localhost:8480",
+            anna: "anna-2",
+            me: me.map(str::to_owned),
         };
         let text = guide.to_string();
-        let commands: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        let commands = text.lines().filter_map(|line| line.strip_prefix("  "));
+        commands.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_stands_on_a_line_of_its_own_and_can_be_copied() {
         assert_eq!(
-            commands,
+            commands(None),
             [
-                "target/debug/veche --home 'my data/town/anna-2' chats",
-                "target/debug/veche --home 'my data/town/anna-2' inbox --follow",
-                "target/debug/veche --home 'my data/me' register newcomer --server http://127.0.0.1:8480",
+                "target/debug/veche --home 'my data/me' register newcomer --server http://localhost:8480",
                 "target/debug/veche --home 'my data/me' send anna-2@town.localhost 'Good evening! I have just moved in.'",
+                "target/debug/veche --home 'my data/town/anna-2' inbox",
+                "target/debug/veche --home 'my data/town/anna-2' send newcomer@town.localhost 'Welcome! Come down on \
+                 Saturday.'",
                 "target/debug/veche --home 'my data/me' inbox --follow",
             ]
         );
+    }
+
+    #[test]
+    fn whoever_has_registered_is_not_told_to_do_it_again() {
+        let commands = commands(Some("maria@town.localhost"));
+        assert!(
+            !commands.iter().any(|line| line.contains("register")),
+            "{commands:?}"
+        );
+        assert!(commands[2].contains("send maria@town.localhost"), "{commands:?}");
     }
 }

@@ -56,7 +56,7 @@ impl Realm {
         let address = self.wait_for_address()?;
         for _ in 0..ASK_TIMES {
             if is_healthy(address) {
-                return Ok(format!("http://{address}"));
+                return Ok(url(address));
             }
             self.events.check(ASK_EVERY)?;
         }
@@ -140,6 +140,15 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// What people dial. `localhost` is what they expect for this machine, and every system knows it.
+fn url(address: SocketAddr) -> String {
+    if address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
 fn is_healthy(address: SocketAddr) -> bool {
     ask_for_health(address).is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
 }
@@ -197,6 +206,17 @@ mod tests {
         check_reachable("0.0.0.0:80", "127.0.0.1:80");
         check_reachable("[::]:80", "127.0.0.1:80");
         check_reachable("192.0.2.7:80", "192.0.2.7:80");
+    }
+
+    fn check_url(address: &str, expected: &str) {
+        assert_eq!(url(address.parse().unwrap()), expected);
+    }
+
+    #[test]
+    fn this_machine_is_called_localhost() {
+        check_url("127.0.0.1:8480", "http://localhost:8480");
+        check_url("192.0.2.7:80", "http://192.0.2.7:80");
+        check_url("[::1]:8480", "http://[::1]:8480");
     }
 
     /// Answers one request with these words, and tells whether that counts as healthy.

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::events::{Events, Interruption};
@@ -79,6 +79,14 @@ const PAST: &[Scene] = &[
 /// The handles that the people of the town got.
 pub(crate) type Handles = BTreeMap<Person, String>;
 
+/// What is noted of a town that is made.
+#[derive(Debug, PartialEq, Eq)]
+struct Note {
+    /// The server that its people dial: a home keeps the one that it registered with.
+    server: String,
+    handles: Handles,
+}
+
 pub(crate) struct Town<'a> {
     veche: &'a Path,
     folder: PathBuf,
@@ -96,10 +104,12 @@ impl<'a> Town<'a> {
 
     /// Finds the town, or makes it. One that was left half-made is made anew.
     pub(crate) fn ensure(&self, events: &Events) -> Result<Handles, Interruption> {
-        if let Some(handles) = self.made()? {
-            return Ok(handles);
+        if let Some(note) = noted(&self.folder)? {
+            return Ok(self.at_home(note)?);
         }
-        println!("making a small town; these are demo accounts, whose recovery words are thrown away");
+        println!(
+            "making a small town: three people with a few conversations, whose recovery words are thrown away"
+        );
         let outcome = self.make(events);
         if let Err(Interruption::Failed(_)) = outcome {
             // Ctrl-C in a terminal ends the command that we run as well: then its failure is not the reason.
@@ -108,12 +118,17 @@ impl<'a> Town<'a> {
         outcome
     }
 
-    fn made(&self) -> Result<Option<Handles>> {
-        match fs::read_to_string(self.marker()) {
-            Ok(text) => Ok(handles_from(&text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("could not read {}", self.marker().display())),
+    fn at_home(&self, note: Note) -> Result<Handles> {
+        let Note { server, handles } = note;
+        if server != self.server {
+            bail!(
+                "the people in {} dial {server}, where the realm was when they moved in, and not {}; \
+                 give it that address again with --listen, or name another folder with --data",
+                self.folder.display(),
+                self.server
+            );
         }
+        Ok(handles)
     }
 
     /// The marker is written last: without it, nobody relies on what is in the folder.
@@ -129,8 +144,12 @@ impl<'a> Town<'a> {
             events.check(Duration::ZERO)?;
             self.play(scene, &handles, &mut group)?;
         }
-        fs::write(self.marker(), handles_to(&handles)).context("could not note that the town is made")?;
-        Ok(handles)
+        let note = Note {
+            server: self.server.to_owned(),
+            handles,
+        };
+        fs::write(marker(&self.folder), note.to_text()).context("could not note that the town is made")?;
+        Ok(note.handles)
     }
 
     fn clear(&self) -> Result<()> {
@@ -192,10 +211,47 @@ impl<'a> Town<'a> {
             home: self.folder.join(handle),
         }
     }
+}
 
-    fn marker(&self) -> PathBuf {
-        self.folder.join(".made")
+impl Note {
+    /// The server, then one handle a line in the order of [`PEOPLE`].
+    fn to_text(&self) -> String {
+        let handles = self.handles.values();
+        std::iter::once(&self.server)
+            .chain(handles)
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
+
+    /// `None` if it is not what this release writes: then the town is made anew.
+    fn of_text(text: &str) -> Option<Self> {
+        let mut lines = text.lines().map(str::to_owned);
+        let server = lines.next()?;
+        let handles: Vec<_> = lines.collect();
+        (handles.len() == PEOPLE.len()).then(|| Self {
+            server,
+            handles: PEOPLE.into_iter().zip(handles).collect(),
+        })
+    }
+}
+
+fn noted(folder: &Path) -> Result<Option<Note>> {
+    let marker = marker(folder);
+    match fs::read_to_string(&marker) {
+        Ok(text) => Ok(Note::of_text(&text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("could not read {}", marker.display())),
+    }
+}
+
+fn marker(folder: &Path) -> PathBuf {
+    folder.join(".made")
+}
+
+/// The port that the people of a town dial, if there is one.
+pub(crate) fn port(data: &Path) -> Result<Option<u16>> {
+    let note = noted(&folder(data))?;
+    Ok(note.and_then(|note| note.server.rsplit_once(':')?.1.parse().ok()))
 }
 
 /// Where the town's people have their homes.
@@ -220,31 +276,39 @@ fn conversation(printed: &[Value]) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// One handle a line, in the order of [`PEOPLE`].
-fn handles_to(handles: &Handles) -> String {
-    handles.values().map(|handle| format!("{handle}\n")).collect()
-}
-
-/// `None` if it is not what this release writes: then the town is made anew.
-fn handles_from(text: &str) -> Option<Handles> {
-    let handles: Vec<_> = text.lines().map(str::to_owned).collect();
-    (handles.len() == PEOPLE.len()).then(|| PEOPLE.into_iter().zip(handles).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_marker_is_read_back_as_it_was_written() {
-        let handles = Handles::from(PEOPLE.map(|person| (person, format!("{}-2", person.wanted_handle()))));
-        assert_eq!(handles_from(&handles_to(&handles)), Some(handles));
+    fn note() -> Note {
+        Note {
+            server: "http://localhost:8480".to_owned(),
+            handles: PEOPLE
+                .map(|person| (person, format!("{}-2", person.wanted_handle())))
+                .into(),
+        }
     }
 
     #[test]
-    fn a_marker_cut_short_counts_as_none() {
-        assert_eq!(handles_from("anna\nboris\n"), None);
-        assert_eq!(handles_from(""), None);
+    fn the_note_is_read_back_as_it_was_written() {
+        assert_eq!(Note::of_text(&note().to_text()), Some(note()));
+    }
+
+    #[test]
+    fn a_note_cut_short_counts_as_none() {
+        assert_eq!(Note::of_text("http://localhost:8480\nanna\nboris\n"), None);
+        assert_eq!(Note::of_text(""), None);
+    }
+
+    #[test]
+    fn people_who_dial_another_address_are_not_at_home_here() {
+        let town = |server| Town::new(Path::new("veche"), Path::new("data"), server);
+        assert_eq!(
+            town("http://localhost:8480").at_home(note()).unwrap(),
+            note().handles
+        );
+        let error = town("http://localhost:1").at_home(note()).unwrap_err();
+        assert!(error.to_string().contains("http://localhost:8480"), "{error}");
     }
 
     #[test]

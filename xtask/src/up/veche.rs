@@ -52,6 +52,13 @@ impl Veche<'_> {
             )
         })
     }
+
+    /// Whose home it is, if somebody has registered there.
+    pub(crate) fn address(&self) -> Result<Option<String>> {
+        let printed = self.try_run(&["--offline", "whoami"])?.unwrap_or_default();
+        let account = printed.iter().find(|object| object["registered"] == true);
+        Ok(account.and_then(|account| Some(account["address"].as_str()?.to_owned())))
+    }
 }
 
 impl Refused {
@@ -106,6 +113,7 @@ mod tests {
             home: PathBuf::from("home"),
         };
         assert_eq!(veche.try_run(&["inbox"]).unwrap(), Err(Refused(String::new())));
+        assert_eq!(veche.address().unwrap(), None);
         let error = veche.run(&["inbox"]).unwrap_err().to_string();
         assert_eq!(error, "`veche --home home inbox` was refused: ");
     }
