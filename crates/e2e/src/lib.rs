@@ -7,4 +7,5 @@ mod programs;
 mod server;
 
 pub use person::{Failed, Person};
+pub use programs::folder as programs;
 pub use server::{Server, dump};
