@@ -22,8 +22,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 impl Options {
     fn step(&self) -> Step {
         Step::new("cargo run --release --package sim --example seeds --")
-            .arg(&self.from.to_string())
-            .arg(&self.seeds.to_string())
+            .arg(self.from.to_string())
+            .arg(self.seeds.to_string())
     }
 }
 
