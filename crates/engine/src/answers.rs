@@ -9,12 +9,16 @@ use wire::server_frame::Body as ServerBody;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::engine::Engine;
-use crate::link::Request;
+use crate::link::{Phase, Request};
 use crate::session::will_pass;
 use crate::{Error, Event, membership, outbox, receive, rejoin};
 
 impl Engine {
     pub(crate) fn frame(&mut self, frame: wire::ServerFrame) -> Result<(), Error> {
+        // Of a connection that was given up, what still comes counts for nothing.
+        if matches!(self.core.link.phase, Phase::Down { .. } | Phase::Dialling) {
+            return Ok(());
+        }
         let Some(body) = frame.body else { return Ok(()) };
         match body {
             ServerBody::Challenge(challenge) => self.greet(challenge),
@@ -88,12 +92,13 @@ impl Engine {
                     outbox::flush(core, conversation)
                 })
             }
-            (Request::LookUp(id), ServerBody::Accounts(accounts)) => self.with(id, |core, conversation| {
-                membership::looked_up(core, conversation, accounts)
-            }),
-            (Request::Claim(id), ServerBody::KeyPackagesClaimed(claimed)) => self
+            (Request::LookUp(id, entry), ServerBody::Accounts(accounts)) => self
                 .with(id, |core, conversation| {
-                    membership::claimed(core, conversation, claimed)
+                    membership::looked_up(core, conversation, entry, accounts)
+                }),
+            (Request::Claim(id, entry), ServerBody::KeyPackagesClaimed(claimed)) => self
+                .with(id, |core, conversation| {
+                    membership::claimed(core, conversation, entry, claimed)
                 }),
             (Request::Submit(id, entry, _), ServerBody::Accepted(accepted)) => self
                 .with(id, |core, conversation| {
@@ -140,8 +145,8 @@ impl Engine {
                 self.core.event(Event::Refused(refusal));
                 Ok(())
             }
-            Request::LookUp(id) | Request::Claim(id) => self.with(id, |core, conversation| {
-                membership::refused(core, conversation, refusal)
+            Request::LookUp(id, entry) | Request::Claim(id, entry) => self.with(id, |core, conversation| {
+                membership::refused(core, conversation, entry, refusal)
             }),
             Request::Submit(id, entry, attempt) => self.with(id, |core, conversation| {
                 outbox::refused(core, conversation, (entry, attempt), refusal)

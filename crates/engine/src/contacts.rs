@@ -88,9 +88,8 @@ impl Contacts {
         self.update(journal, address, |contact| {
             if contact.account_key.is_empty() {
                 contact.account_key = key.as_bytes().to_vec().into();
-            } else if contact.account_key.as_ref() == key.as_bytes() {
-                contact.changed_key.clear();
-            } else {
+            } else if contact.account_key.as_ref() != key.as_bytes() {
+                // That the trusted key is seen again does not make the other one go away: somebody may still use it.
                 let again = contact.changed_key.as_ref() == key.as_bytes();
                 seen = if again { Seen::StillChanged } else { Seen::Changed };
                 contact.changed_key = key.as_bytes().to_vec().into();

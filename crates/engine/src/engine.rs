@@ -146,6 +146,8 @@ impl Engine {
         if std::mem::take(&mut self.unsettled)
             && let Err(error) = self.settle()
         {
+            // What is not on its way to the disk must not be acted on.
+            self.core.journal.drop_staged();
             self.core.event(Event::Trouble(error));
         }
         self.core.journal.poll()
@@ -159,6 +161,9 @@ impl Engine {
             .values()
             .filter(|_| online)
             .filter_map(|conversation| {
+                if conversation.state.lost {
+                    return conversation.sync.retry_at;
+                }
                 let due = conversation.state.update_due_ms;
                 let update = (due != 0 && conversation.is_synced()).then(|| Timestamp::from_ms(due));
                 [update, conversation.sync.commit_at, conversation.sync.retry_at]
@@ -279,16 +284,21 @@ impl Engine {
             self.hang_up();
         }
         self.mailbox.tick(&mut self.core, &mut self.conversations)?;
-        self.for_each_conversation(outbox::tick)
+        self.for_each_conversation(outbox::tick)?;
+        self.read_conversations()
     }
 
     pub(crate) fn for_each_conversation(
         &mut self,
         step: impl Fn(&mut Core, &mut Conversation) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.conversations
-            .values_mut()
-            .try_for_each(|conversation| step(&mut self.core, conversation))
+        for conversation in self.conversations.values_mut() {
+            // One that fails must not keep the others from their turn.
+            if let Err(error) = step(&mut self.core, conversation) {
+                self.core.event(Event::Trouble(error));
+            }
+        }
+        Ok(())
     }
 
     fn command(&mut self, id: CommandId, command: Command) {

@@ -46,6 +46,11 @@ impl Journal {
         self.staged.push(effect);
     }
 
+    /// Gives up what was to happen because of changes that could not be handed out.
+    pub(crate) fn drop_staged(&mut self) {
+        self.staged.clear();
+    }
+
     pub(crate) fn persisted(&mut self, id: PersistId) {
         self.persisted = self.persisted.max(id);
     }

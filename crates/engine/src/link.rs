@@ -31,8 +31,9 @@ pub(crate) enum Request {
     Login,
     Subscribe(LogId),
     Publish(Suite),
-    LookUp(ConversationId),
-    Claim(ConversationId),
+    /// For this item of the conversation's outbox.
+    LookUp(ConversationId, EntryId),
+    Claim(ConversationId, EntryId),
     /// With the number of the attempt.
     Submit(ConversationId, EntryId, u32),
     FetchTree(ConversationId),

@@ -59,8 +59,14 @@ impl Mailbox {
     ) -> Result<(), Error> {
         let last = self.entries.back().map(|entry| entry.seq);
         let seen = last.unwrap_or(core.account()?.state.mailbox_cursor);
-        self.entries
-            .extend(entries.into_iter().filter(|entry| entry.seq > seen));
+        let mut next = seen + 1;
+        for entry in entries {
+            // Seen before is skipped; what comes after a hole comes again with the next connection.
+            if entry.seq == next {
+                self.entries.push_back(entry);
+                next += 1;
+            }
+        }
         self.advance(core, conversations)
     }
 
@@ -183,15 +189,23 @@ fn join(
     let mls = core.account()?.mls.clone();
     if let Some(known) = conversations.get_mut(&group.id()) {
         // A Welcome for a last-resort key package opens more than once: an old one must not take the device back.
-        if known
-            .group(&mls)?
-            .is_some_and(|known| known.epoch() >= group.epoch())
-        {
+        let ended_at = known.state.last_epoch;
+        let last_epoch = known.group(&mls)?.map_or(ended_at, Group::epoch);
+        if last_epoch >= group.epoch() {
             return Ok(());
         }
     }
     mls.forget(group.id());
     if let Some(mut over) = conversations.remove(&group.id()) {
+        if over.is_read() {
+            // What was said up to the removal was not read, and the keys to it are gone.
+            let gap = wire::Notice {
+                kind: NoticeKind::Gap.into(),
+                ..wire::Notice::default()
+            };
+            let entry_id = core.rng.entry_id();
+            core.notice(over.id, (entry_id, 0, over.state.cursor), core.now, gap);
+        }
         core.fail_all(&mut over);
     }
     let at = Timestamp::from_ms(body.accepted_ms);

@@ -14,6 +14,7 @@ use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::{Claims, Kind, Phase};
 use crate::link::Request;
+use crate::session::will_pass;
 use crate::{Error, outbox};
 
 /// Asks for the devices and key packages of those who are to be added.
@@ -23,16 +24,23 @@ pub(crate) fn claim(
     change: &wire::MembershipChange,
 ) -> Result<(), Error> {
     let suite = suite_of(core, conversation, change)?;
+    let entry_id = conversation.outbox[0].entry_id;
     conversation.outbox[0].phase = Phase::Claiming(Claims::default());
     let look_up = wire::LookUpAccounts {
         addresses: change.add.clone(),
     };
-    core.request(Request::LookUp(conversation.id), Body::LookUpAccounts(look_up));
+    core.request(
+        Request::LookUp(conversation.id, entry_id),
+        Body::LookUpAccounts(look_up),
+    );
     let claim = wire::ClaimKeyPackages {
         suite: suite.code().into(),
         addresses: change.add.clone(),
     };
-    core.request(Request::Claim(conversation.id), Body::ClaimKeyPackages(claim));
+    core.request(
+        Request::Claim(conversation.id, entry_id),
+        Body::ClaimKeyPackages(claim),
+    );
     Ok(())
 }
 
@@ -51,9 +59,10 @@ fn suite_of(
 pub(crate) fn looked_up(
     core: &mut Core,
     conversation: &mut Conversation,
+    asked_for: EntryId,
     accounts: wire::Accounts,
 ) -> Result<(), Error> {
-    let Some((entry_id, wanted)) = claiming(conversation) else {
+    let Some((entry_id, wanted)) = claiming(conversation, asked_for) else {
         return Ok(());
     };
     let checked = check_accounts(core, conversation, &wanted, &accounts.accounts);
@@ -73,13 +82,14 @@ pub(crate) fn looked_up(
 pub(crate) fn claimed(
     core: &mut Core,
     conversation: &mut Conversation,
+    asked_for: EntryId,
     claimed: wire::KeyPackagesClaimed,
 ) -> Result<(), Error> {
-    let Some((entry_id, _)) = claiming(conversation) else {
+    let Some((entry_id, _)) = claiming(conversation, asked_for) else {
         return Ok(());
     };
     if let Some(refusal) = claimed.failures.into_iter().find_map(|failure| failure.refusal) {
-        return outbox::fail(core, conversation, entry_id, Error::Refused(refusal));
+        return refused(core, conversation, entry_id, refusal);
     }
     if let Some(Phase::Claiming(claims)) = conversation.outbox.front_mut().map(|item| &mut item.phase) {
         claims.key_packages = Some(claimed.key_packages);
@@ -91,16 +101,23 @@ pub(crate) fn claimed(
 pub(crate) fn refused(
     core: &mut Core,
     conversation: &mut Conversation,
+    asked_for: EntryId,
     refusal: wire::Refusal,
 ) -> Result<(), Error> {
-    let Some((entry_id, _)) = claiming(conversation) else {
+    let Some((entry_id, _)) = claiming(conversation, asked_for) else {
         return Ok(());
     };
+    if will_pass(refusal.code()) {
+        return outbox::try_later(core, conversation, entry_id, &refusal);
+    }
     outbox::fail(core, conversation, entry_id, Error::Refused(refusal))
 }
 
-fn claiming(conversation: &Conversation) -> Option<(EntryId, Vec<String>)> {
-    let item = conversation.outbox.front()?;
+fn claiming(conversation: &Conversation, asked_for: EntryId) -> Option<(EntryId, Vec<String>)> {
+    let item = conversation
+        .outbox
+        .front()
+        .filter(|item| item.entry_id == asked_for)?;
     match (&item.phase, &item.kind) {
         (Phase::Claiming(_), Kind::Create(change) | Kind::Change(change)) => {
             Some((item.entry_id, change.add.clone()))

@@ -283,12 +283,7 @@ pub(crate) fn refused(
             conversation.sync.wait_epoch = refusal.epoch;
             receive::missed(core, conversation, refusal.missed)
         }
-        code if will_pass(code) => {
-            put_back_unchanged(conversation, entry_id);
-            let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
-            conversation.sync.retry_at = Some(core.now.after(wait));
-            Ok(())
-        }
+        code if will_pass(code) => try_later(core, conversation, entry_id, &refusal),
         Code::NotAMember | Code::UnknownConversation if conversation.standing() != Standing::Creating => {
             receive::end(core, conversation)
         }
@@ -319,7 +314,13 @@ fn put_back(core: &mut Core, conversation: &mut Conversation, entry_id: EntryId)
     Ok(())
 }
 
-fn put_back_unchanged(conversation: &mut Conversation, entry_id: EntryId) {
+/// What cannot be now may be in a while: the same is sent again then.
+pub(crate) fn try_later(
+    core: &Core,
+    conversation: &mut Conversation,
+    entry_id: EntryId,
+    refusal: &wire::Refusal,
+) -> Result<(), Error> {
     if let Some(item) = conversation
         .outbox
         .iter_mut()
@@ -327,6 +328,9 @@ fn put_back_unchanged(conversation: &mut Conversation, entry_id: EntryId) {
     {
         item.phase = Phase::Waiting;
     }
+    let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
+    conversation.sync.retry_at = Some(core.now.after(wait));
+    Ok(())
 }
 
 /// Gives something up and says why. A conversation that cannot begin is gone with all that waited in it.
@@ -341,6 +345,10 @@ pub(crate) fn fail(
     };
     let creating = conversation.standing() == Standing::Creating && matches!(item.kind, Kind::Create(_));
     if !creating {
+        if matches!(item.kind, Kind::Leave) {
+            conversation.state.set_standing(Standing::Active);
+            conversation.keep(&mut core.journal);
+        }
         core.done(item.command, Err(error));
         return flush(core, conversation);
     }
@@ -395,7 +403,7 @@ pub(crate) fn tick(core: &mut Core, conversation: &mut Conversation) -> Result<(
 
 /// A group's tree fills whether or not its people have answered the invitation; a stranger's direct message sees
 /// nothing of this device before it is accepted.
-fn renews_keys(conversation: &Conversation) -> bool {
+pub(crate) fn renews_keys(conversation: &Conversation) -> bool {
     match conversation.standing() {
         Standing::Active => true,
         Standing::Request => conversation.kind() == ConversationKind::Group,

@@ -44,6 +44,7 @@ pub(crate) fn entries(
     entries: Vec<wire::Entry>,
 ) -> Result<(), Error> {
     let before = conversation.state.cursor;
+    let mut outcome = Ok(());
     for entry in entries {
         if conversation.state.lost || !conversation.is_read() {
             break;
@@ -57,9 +58,12 @@ pub(crate) fn entries(
             break;
         }
         let seq = entry.seq;
-        apply(core, conversation, entry)?;
+        outcome = apply(core, conversation, entry);
         if !conversation.state.lost {
             conversation.state.cursor = seq;
+        }
+        if outcome.is_err() {
+            break;
         }
     }
     if conversation.state.cursor != before {
@@ -70,6 +74,7 @@ pub(crate) fn entries(
             seq: conversation.state.cursor,
         }));
     }
+    outcome?;
     outbox::flush(core, conversation)
 }
 
@@ -142,7 +147,7 @@ fn process(
         Ok(Processed::Leave(member)) => {
             let turns = u32::try_from(group.leaf_count()).unwrap_or(u32::MAX);
             let turn = core.rng.below(turns.saturating_add(1));
-            if !core.is_self(&member.address) {
+            if !core.is_self(&member.address) && outbox::renews_keys(conversation) {
                 conversation.sync.commit_at = Some(core.now.after(COMMIT_TURN.saturating_mul(turn)));
             }
             Ok(())
@@ -234,7 +239,12 @@ fn enter(
             .map(|member| (&member.address, &member.account_key)),
     );
     conversation.sync.commit_at = None;
-    settle_commits(core, conversation, place.entry_id)?;
+    settle_commits(
+        core,
+        conversation,
+        place.entry_id,
+        is_own(core, epoch.by.device_id),
+    )?;
     if epoch.expelled {
         return end(core, conversation);
     }
@@ -251,8 +261,18 @@ fn enter(
 }
 
 /// Our own commit came through, or lost against this one and is made anew.
-fn settle_commits(core: &mut Core, conversation: &mut Conversation, entry_id: EntryId) -> Result<(), Error> {
-    let ours = conversation.outbox.iter().any(|item| item.entry_id == entry_id);
+fn settle_commits(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    entry_id: EntryId,
+    by_us: bool,
+) -> Result<(), Error> {
+    // The entry id alone is the server's word.
+    let ours = by_us
+        && conversation
+            .outbox
+            .iter()
+            .any(|item| item.entry_id == entry_id && item.is_commit());
     if ours && let Some(item) = core.dequeue(conversation, entry_id) {
         conversation.state.update_due_ms = 0;
         if matches!(&item.kind, Kind::Change(change) if !change.add.is_empty()) {
@@ -329,6 +349,9 @@ pub(crate) fn lose(core: &mut Core, conversation: &mut Conversation) -> Result<(
 /// This device is not a member any more.
 pub(crate) fn end(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
     let mls = core.account()?.mls.clone();
+    if let Some(group) = conversation.group(&mls)? {
+        conversation.state.last_epoch = group.epoch();
+    }
     conversation.forget_group(&mls);
     conversation.state.set_standing(Standing::Ended);
     conversation.state.lost = false;

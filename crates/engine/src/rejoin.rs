@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mls::{JoinWith, Rejoin};
 use types::{Address, Duration, EntryId, wire};
+use wire::ConversationStanding as Standing;
 use wire::NoticeKind;
 use wire::RefusalCode as Code;
 use wire::client_frame::Body;
@@ -11,7 +12,7 @@ use wire::submit::Content as SubmitContent;
 
 use crate::conversation::Conversation;
 use crate::core::Core;
-use crate::item::Phase;
+use crate::item::{Kind, Phase};
 use crate::link::Request;
 use crate::{Error, receive};
 
@@ -134,6 +135,10 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
             .iter()
             .map(|member| (&member.address, &member.account_key)),
     );
+    if conversation.standing() == Standing::Leaving {
+        // The commit voided what was asked for before.
+        core.enqueue_first(conversation, Kind::Leave);
+    }
     receive::subscribe(core, conversation);
     Ok(())
 }

@@ -79,14 +79,17 @@ impl Store {
 
 /// Adds a line, or replaces the one with the same conversation and entry id.
 pub(super) fn put(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite::Result<()> {
-    let old = transaction
+    let old: Option<(Arrival, Vec<u8>)> = transaction
         .prepare_cached("SELECT arrival, row FROM timeline WHERE conversation = ?1 AND entry_id = ?2")?
         .query_row(params![&row.conversation[..], &row.entry_id[..]], |old| {
             Ok((old.get(0)?, old.get(1)?))
         })
         .optional()?;
-    let arrival =
-        old.and_then(|(arrival, bytes): (Arrival, Vec<u8>)| says_the_same(&bytes, row).then_some(arrival));
+    if old.as_ref().is_some_and(|(_, bytes)| is_elsewhere(bytes, row)) {
+        // Entry ids come from the server: a line that has its place is not overwritten by another entry.
+        return Ok(());
+    }
+    let arrival = old.and_then(|(arrival, bytes)| says_the_same(&bytes, row).then_some(arrival));
     let position = position(transaction, row)?;
     // With an arrival the line keeps its place among what came; without one SQLite counts on.
     let sql = "INSERT OR REPLACE INTO timeline (arrival, conversation, entry_id, seq, position, at_ms, row)
@@ -101,6 +104,11 @@ pub(super) fn put(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite:
         row.encode_to_vec(),
     ])?;
     Ok(())
+}
+
+/// The line that is there was accepted at another place than this one.
+fn is_elsewhere(old: &[u8], new: &TimelineRow) -> bool {
+    TimelineRow::decode(old).is_ok_and(|old| old.seq > 0 && old.seq != new.seq)
 }
 
 /// A line that only moved, because the server accepted it, is not news; one that reads differently is.
