@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mls::{ConversationKind, Group, JoinWith, Member};
+use mls::{ConversationKind, Device, Group, JoinWith, Member};
 use types::{ConversationId, Duration, EntryId, LogId, Suite, Timestamp, wire};
 use wire::ConversationStanding as Standing;
 use wire::NoticeKind;
@@ -187,13 +187,13 @@ fn join(
         return Ok(());
     }
     let mls = core.account()?.mls.clone();
-    if let Some(known) = conversations.get_mut(&group.id()) {
-        // A Welcome for a last-resort key package opens more than once: an old one must not take the device back.
-        let ended_at = known.state.last_epoch;
-        let last_epoch = known.group(&mls)?.map_or(ended_at, Group::epoch);
-        if last_epoch >= group.epoch() {
-            return Ok(());
-        }
+    if welcome.conversation != group.id().to_bytes() {
+        return Ok(());
+    }
+    if let Some(known) = conversations.get_mut(&group.id())
+        && !goes_on(&mls, known, &group, &inviter)?
+    {
+        return Ok(());
     }
     mls.forget(group.id());
     if let Some(mut over) = conversations.remove(&group.id()) {
@@ -224,6 +224,22 @@ fn join(
     receive::subscribe(core, &mut conversation);
     conversations.insert(conversation.id, conversation);
     Ok(())
+}
+
+/// Whether a Welcome may take the place of what this device has of the conversation. The server chooses what it
+/// delivers, and anybody can make a group with any id: only a later epoch of the same kind counts, and while the
+/// membership is not over, only from a device that is in the group as this one knows it.
+fn goes_on(mls: &Device, known: &mut Conversation, group: &Group, inviter: &Member) -> Result<bool, Error> {
+    let (kind, ended_at) = (known.kind(), known.state.last_epoch);
+    let same_kind = group.policy()?.kind == kind;
+    let Some(before) = known.group(mls)? else {
+        return Ok(same_kind && group.epoch() > ended_at);
+    };
+    let knows_inviter = before
+        .members()
+        .iter()
+        .any(|member| member.device_id == inviter.device_id && member.account_key == inviter.account_key);
+    Ok(same_kind && knows_inviter && group.epoch() > before.epoch())
 }
 
 fn joined(core: &mut Core, group: Group, inviter: &Member) -> Result<Conversation, Error> {

@@ -12,8 +12,8 @@ const MEMBERS: usize = 12;
 pub(super) fn registered(registered: &Registered) -> String {
     format!(
         "You are {}.\n\n{}\n\nThese are your recovery words. They are shown this once and kept nowhere: write them \
-         down on paper, in this order.\nIf this device is lost, they bring your account back; whoever else has them can \
-         take it.",
+         down on paper, in this order.\nThey are the second key to your account: whoever else has them can take it. This version \
+         has no command yet that uses them; keep them for the one that will.",
         registered.address,
         word_box(&registered.recovery_words.0),
     )

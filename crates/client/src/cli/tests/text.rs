@@ -137,7 +137,7 @@ fn recovery_words_stand_in_a_box() {
     );
     let widths: Vec<usize> = lines[2..=9].iter().map(|line| line.chars().count()).collect();
     assert!(widths.iter().all(|width| *width == widths[0]), "{widths:?}");
-    assert!(text.contains("shown this once") && text.contains("bring your account back"));
+    assert!(text.contains("shown this once") && text.contains("second key to your account"));
 }
 
 #[test]
