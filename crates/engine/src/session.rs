@@ -125,7 +125,7 @@ impl Engine {
     }
 
     /// Once the mailbox is read, conversations follow: a Welcome in it may begin one anew, and what the log of that
-    /// conversation passes over is then no loss.
+    /// conversation passes over is then explained.
     pub(crate) fn read_conversations(&mut self) -> Result<(), Error> {
         if !self.core.link.is_online() || !self.mailbox.is_synced(&self.core) || self.mailbox.was_read {
             return Ok(());

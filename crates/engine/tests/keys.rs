@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use crypto::{AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, Rng};
 use engine::{Answer, Command, Config, Effect, Engine, Error, Event, Input, Target};
-use mls::Device;
-use types::{Address, Suite, Timestamp, wire};
+use mls::{Change, Device, Policy, PublicGroup};
+use types::{Address, ConversationId, LogId, Suite, Timestamp, wire};
 use wire::client_frame::Body as Ask;
 use wire::server_frame::Body as Say;
 
@@ -55,6 +55,10 @@ struct Play {
     done: Vec<Result<Answer, Error>>,
     key_changes: Vec<Address>,
     submits: usize,
+    /// One-time key packages of the engine, with their suites.
+    published: Vec<(u32, bytes::Bytes)>,
+    /// What FetchTree gives.
+    tree: Vec<u8>,
     commands: u64,
 }
 
@@ -68,6 +72,8 @@ impl Play {
             done: Vec::new(),
             key_changes: Vec::new(),
             submits: 0,
+            published: Vec::new(),
+            tree: Vec::new(),
             commands: 0,
         };
         let registered = play.run(Command::Register {
@@ -84,6 +90,11 @@ impl Play {
     fn run(&mut self, command: Command) -> Option<Result<Answer, Error>> {
         self.commands += 1;
         self.input(Input::Command(self.commands, command));
+        self.play_on();
+        self.done.pop()
+    }
+
+    fn play_on(&mut self) {
         while let Some(frame) = self.frames.pop_front() {
             if let Some(body) = self.answer(frame.body.unwrap()) {
                 self.input(Input::Frame(wire::ServerFrame {
@@ -92,7 +103,6 @@ impl Play {
                 }));
             }
         }
-        self.done.pop()
     }
 
     fn input(&mut self, input: Input) {
@@ -138,7 +148,14 @@ impl Play {
                 ..wire::LoggedIn::default()
             }),
             Ask::Subscribe(_) => Say::Subscribed(wire::Subscribed { head: 0 }),
-            Ask::PublishKeyPackages(_) => Say::KeyPackagesPublished(wire::KeyPackagesPublished::default()),
+            Ask::PublishKeyPackages(stock) => {
+                self.published
+                    .extend(stock.one_time.into_iter().map(|package| (stock.suite, package)));
+                Say::KeyPackagesPublished(wire::KeyPackagesPublished::default())
+            }
+            Ask::FetchTree(_) => Say::Tree(wire::Tree {
+                ratchet_tree: self.tree.clone().into(),
+            }),
             Ask::LookUpAccounts(wanted) => {
                 let accounts = wanted
                     .addresses
@@ -360,4 +377,70 @@ fn recovery_words_are_shown_until_they_are_forgotten() {
         Some(Ok(Answer::Done))
     ));
     assert!(matches!(play.run(register()), Some(Err(Error::HasAccount(_)))));
+}
+
+/// Delivers a Welcome into a group that `founder` made under this id and brought to epoch 6.
+fn welcome_into(play: &mut Play, founder: &Other, conversation: ConversationId, seq: u64) {
+    let (suite, package) = play.published.remove(0);
+    let suite = Suite::from_code(suite).unwrap();
+    let policy = Policy::group(founder.address.clone());
+    let mut group = founder.device.create(conversation, suite, &policy, NOW).unwrap();
+    let mut public = PublicGroup::begin(&group.genesis().unwrap(), NOW).unwrap();
+    let mut commit = |changes: &[Change]| {
+        let bundle = group.commit(changes, NOW).unwrap();
+        public.apply(&bundle.commit, NOW).unwrap();
+        group.apply_pending().unwrap();
+        bundle
+    };
+    (0..5).for_each(|_| drop(commit(&[])));
+    let bundle = commit(&[Change::Add(package)]);
+    play.tree = public.ratchet_tree().unwrap();
+    let welcome = wire::WelcomeEntry {
+        conversation: conversation.to_bytes(),
+        welcome: bundle.welcomes[0].1.clone().into(),
+        epoch: public.epoch(),
+        ..wire::WelcomeEntry::default()
+    };
+    let body = wire::EntryBody {
+        accepted_ms: NOW.as_ms(),
+        joined_after: 1_000,
+        content: Some(wire::entry_body::Content::Welcome(welcome)),
+        ..wire::EntryBody::default()
+    };
+    let entry = wire::Entry {
+        seq,
+        entry_id: vec![3; 16].into(),
+        body: Some(body),
+    };
+    let log = LogId::Mailbox(play.engine.account().unwrap().device_id).to_wire();
+    let entries = wire::Entries {
+        log: Some(log),
+        entries: vec![entry],
+    };
+    play.input(Input::Frame(wire::ServerFrame {
+        id: 0,
+        body: Some(Say::Entries(entries)),
+    }));
+    play.play_on();
+}
+
+#[test]
+fn nobody_from_outside_puts_another_group_in_the_place_of_one() {
+    let mut play = Play::new(vec![other("boris", 2)]);
+    let Some(Ok(Answer::Created { conversation })) = play.run(group_with("boris@city.example")) else {
+        panic!("no group")
+    };
+    let members = |play: &mut Play, id| {
+        play.engine
+            .conversation(id)
+            .map(|view| (view.epoch, view.members))
+    };
+    let before = members(&mut play, conversation);
+    welcome_into(&mut play, &other("mallory", 9), conversation, 1);
+    assert_eq!(members(&mut play, conversation), before);
+
+    // The same under an id of its own is an invitation like any other.
+    let elsewhere = ConversationId::new([5; 16]);
+    welcome_into(&mut play, &other("mallory", 9), elsewhere, 2);
+    assert_eq!(members(&mut play, elsewhere).map(|(epoch, _)| epoch), Some(6));
 }

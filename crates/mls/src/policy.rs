@@ -182,7 +182,7 @@ impl Policy {
     fn check_adds(&self, act: &Act<'_>, after: &BTreeSet<Address>) -> Result<(), Violation> {
         match self.kind {
             ConversationKind::Direct if after.len() > 2 => Err(Violation::Direct),
-            // Once there were two, an account that is gone cannot be replaced by another.
+            // While there are two, neither can be replaced in the commit that takes it out.
             ConversationKind::Direct if accounts(act.leaves).len() == 2 => {
                 let known = accounts(act.leaves);
                 if act.adds.iter().all(|address| known.contains(address)) {
