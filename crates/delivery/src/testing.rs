@@ -134,20 +134,7 @@ impl Person {
 
     /// A commit, with all that goes with it.
     pub fn submit_commit(&self, id: ConversationId, bundle: CommitBundle) -> wire::Submit {
-        let welcomes = bundle
-            .welcomes
-            .into_iter()
-            .map(|(device, welcome)| wire::WelcomeFor {
-                device_id: device.to_bytes(),
-                welcome: welcome.into(),
-            });
-        let commit = wire::Commit {
-            commit: bundle.commit.into(),
-            group_info: bundle.group_info.into(),
-            welcomes: welcomes.collect(),
-            ..wire::Commit::default()
-        };
-        self.submit(id, bundle.epoch, Content::Commit(commit))
+        self.submit(id, bundle.epoch, Content::Commit(bundle.into()))
     }
 
     /// A message.

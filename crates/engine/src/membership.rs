@@ -335,20 +335,7 @@ fn with_roles(mut policy: Policy, roles: &[wire::RoleGrant]) -> Result<Policy, E
 }
 
 fn wire_commit(bundle: CommitBundle) -> Made {
-    let welcomes = bundle
-        .welcomes
-        .into_iter()
-        .map(|(device, welcome)| wire::WelcomeFor {
-            device_id: device.to_bytes(),
-            welcome: welcome.into(),
-        });
-    let commit = wire::Commit {
-        commit: bundle.commit.into(),
-        group_info: bundle.group_info.into(),
-        welcomes: welcomes.collect(),
-        ..wire::Commit::default()
-    };
-    (bundle.epoch, commit)
+    (bundle.epoch, bundle.into())
 }
 
 /// Checks the number of people a group would have.

@@ -5,7 +5,7 @@ use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{CommitEffect, CommitMessageDescription, ProposalSender, ReceivedMessage};
 use mls_rs::{ExtensionList, MlsMessage};
 use std::collections::BTreeSet;
-use types::{Address, ConversationId, DeviceId, Suite, Timestamp};
+use types::{Address, ConversationId, DeviceId, Suite, Timestamp, wire};
 
 use crate::device::{Config, decode};
 use crate::member::Member;
@@ -43,6 +43,25 @@ pub struct CommitBundle {
     pub group_info: Vec<u8>,
     /// A Welcome for every added device.
     pub welcomes: Vec<(DeviceId, Vec<u8>)>,
+}
+
+/// What is submitted of it: the epoch goes beside.
+impl From<CommitBundle> for wire::Commit {
+    fn from(bundle: CommitBundle) -> Self {
+        let welcomes = bundle
+            .welcomes
+            .into_iter()
+            .map(|(device, welcome)| wire::WelcomeFor {
+                device_id: device.to_bytes(),
+                welcome: welcome.into(),
+            });
+        Self {
+            commit: bundle.commit.into(),
+            group_info: bundle.group_info.into(),
+            welcomes: welcomes.collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// What a message from the log turned out to be.
