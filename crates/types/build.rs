@@ -3,9 +3,10 @@
 use std::error::Error;
 
 const ROOT: &str = "../../proto";
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "veche/v1/identity.proto",
     "veche/v1/entry.proto",
+    "veche/v1/account.proto",
     "veche/v1/stream.proto",
     "veche/v1/state.proto",
 ];

@@ -4,7 +4,7 @@ use prost::Message;
 use types::{Address, DeviceId, Timestamp, wire};
 
 use crate::label::Labelled;
-use crate::{AccountKey, Error, PublicKey, device_id};
+use crate::{AccountKey, Error, PublicKey, Succession, device_id};
 
 const WHAT: &str = "device certificate";
 const LABEL: &str = "veche device certificate v1";
@@ -20,6 +20,12 @@ pub struct IssueCertificate {
     pub issued: Timestamp,
     /// Whether the device holds the account key.
     pub managing: bool,
+    /// Number of the first device list that the device stands in.
+    pub list_number: u64,
+    /// The account's recovery key.
+    pub recovery_key: PublicKey,
+    /// How the account key came to be, oldest first.
+    pub successions: Vec<wire::SignedSuccession>,
 }
 
 /// A certificate whose signature by the account key in it was verified.
@@ -37,6 +43,12 @@ pub struct DeviceCertificate {
     pub issued: Timestamp,
     /// Whether the device holds the account key.
     pub managing: bool,
+    /// Number of the first device list that the device stands in.
+    pub list_number: u64,
+    /// The account's recovery key, which alone names a successor of the account key.
+    pub recovery_key: PublicKey,
+    /// Account keys before this one, oldest first; the recovery key vouched for each step.
+    pub predecessors: Vec<PublicKey>,
 }
 
 impl DeviceCertificate {
@@ -48,13 +60,23 @@ impl DeviceCertificate {
             device_key: subject.device_key.as_bytes().to_vec().into(),
             issued_ms: subject.issued.as_ms(),
             managing: subject.managing,
+            list_number: subject.list_number,
+            recovery_key: subject.recovery_key.as_bytes().to_vec().into(),
         }
         .encode_to_vec();
         let signature = account.sign(&Labelled::new(LABEL).field(&certificate));
         wire::SignedDeviceCertificate {
             certificate: certificate.into(),
             signature,
+            successions: subject.successions.clone(),
         }
+    }
+
+    /// Whether both are the same account's: under one key, or under a successor that the recovery key named.
+    pub fn continues(&self, before: &Self) -> bool {
+        self.address == before.address
+            && self.recovery_key == before.recovery_key
+            && (self.account_key == before.account_key || self.predecessors.contains(&before.account_key))
     }
 
     /// Decodes a certificate and verifies it against the account key that it names. Whether that is the right
@@ -68,6 +90,13 @@ impl DeviceCertificate {
         certificate
             .account_key
             .verify(WHAT, &message, &signed.signature)?;
+        let DeviceCertificate {
+            address,
+            account_key,
+            recovery_key,
+            ..
+        } = &certificate;
+        Succession::verify_chain(&signed.successions, recovery_key, address, account_key)?;
         Ok(certificate)
     }
 
@@ -80,6 +109,7 @@ impl DeviceCertificate {
         let certificate = wire::DeviceCertificate::decode(signed.certificate.clone())
             .map_err(|_| Error::Malformed(WHAT))?;
         let device_key = PublicKey::decode(&certificate.device_key)?;
+        let before = |signed| Succession::dangerous_decode(signed).map(|succession| succession.old_key);
         Ok(Self {
             address: certificate.address.parse().map_err(|_| Error::Malformed(WHAT))?,
             account_key: PublicKey::decode(&certificate.account_key)?,
@@ -87,6 +117,9 @@ impl DeviceCertificate {
             device_id: device_id(&device_key),
             issued: Timestamp::from_ms(certificate.issued_ms),
             managing: certificate.managing,
+            list_number: certificate.list_number,
+            recovery_key: PublicKey::decode(&certificate.recovery_key)?,
+            predecessors: signed.successions.iter().map(before).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -94,7 +127,7 @@ impl DeviceCertificate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DeviceKey, Rng};
+    use crate::{DeviceKey, RecoveryKey, Rng};
 
     fn issued() -> (AccountKey, wire::SignedDeviceCertificate) {
         let rng = Rng::from_seed([1; 32]);
@@ -104,6 +137,9 @@ mod tests {
             device_key: DeviceKey::generate(&rng).public(),
             issued: Timestamp::from_ms(7),
             managing: true,
+            list_number: 1,
+            recovery_key: RecoveryKey::generate(&rng).public(),
+            successions: Vec::new(),
         };
         let signed = DeviceCertificate::issue(&account, &subject);
         (account, signed)

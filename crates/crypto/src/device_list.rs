@@ -9,6 +9,21 @@ use crate::{AccountKey, Error, PublicKey};
 const WHAT: &str = "device list";
 const LABEL: &str = "veche device list v1";
 
+/// What a list is to say.
+#[derive(Clone, Debug)]
+pub struct IssueDeviceList<'a> {
+    /// The account.
+    pub address: &'a Address,
+    /// One more than the last one's; the first is 1.
+    pub number: u64,
+    /// Every device of the account.
+    pub devices: &'a [DeviceId],
+    /// When it is signed.
+    pub issued: Timestamp,
+    /// The account's recovery key.
+    pub recovery_key: PublicKey,
+}
+
 /// Which devices an account has, verified against the account key in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceList {
@@ -22,23 +37,20 @@ pub struct DeviceList {
     pub devices: Vec<DeviceId>,
     /// When it was signed.
     pub issued: Timestamp,
+    /// The account's recovery key.
+    pub recovery_key: PublicKey,
 }
 
 impl DeviceList {
     /// Signs a list.
-    pub fn sign(
-        account: &AccountKey,
-        address: &Address,
-        number: u64,
-        devices: &[DeviceId],
-        issued: Timestamp,
-    ) -> wire::SignedDeviceList {
+    pub fn sign(account: &AccountKey, subject: &IssueDeviceList<'_>) -> wire::SignedDeviceList {
         let list = wire::DeviceList {
-            address: address.to_string(),
+            address: subject.address.to_string(),
             account_key: account.public().as_bytes().to_vec().into(),
-            number,
-            device_ids: devices.iter().map(|id| id.to_bytes()).collect(),
-            issued_ms: issued.as_ms(),
+            number: subject.number,
+            device_ids: subject.devices.iter().map(|id| id.to_bytes()).collect(),
+            issued_ms: subject.issued.as_ms(),
+            recovery_key: subject.recovery_key.as_bytes().to_vec().into(),
         }
         .encode_to_vec();
         let signature = account.sign(&Labelled::new(LABEL).field(&list));
@@ -71,6 +83,7 @@ impl DeviceList {
                 .collect::<Result<_, _>>()
                 .map_err(|_| malformed())?,
             issued: Timestamp::from_ms(list.issued_ms),
+            recovery_key: PublicKey::decode(&list.recovery_key)?,
         })
     }
 }
@@ -78,14 +91,21 @@ impl DeviceList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Rng;
+    use crate::{RecoveryKey, Rng};
 
     #[test]
     fn lists_verify_until_they_are_changed() {
-        let account = AccountKey::generate(&Rng::from_seed([1; 32]));
-        let address = "alice@city.example".parse().unwrap();
+        let rng = Rng::from_seed([1; 32]);
+        let account = AccountKey::generate(&rng);
         let devices = [DeviceId::new([1; 16]), DeviceId::new([2; 16])];
-        let signed = DeviceList::sign(&account, &address, 3, &devices, Timestamp::from_ms(9));
+        let subject = IssueDeviceList {
+            address: &"alice@city.example".parse().unwrap(),
+            number: 3,
+            devices: &devices,
+            issued: Timestamp::from_ms(9),
+            recovery_key: RecoveryKey::generate(&rng).public(),
+        };
+        let signed = DeviceList::sign(&account, &subject);
         let list = DeviceList::verify(&signed).unwrap();
         assert_eq!((list.number, list.devices.as_slice()), (3, &devices[..]));
 
@@ -93,7 +113,13 @@ mod tests {
         forged.list = [signed.list.as_ref(), &[0x18, 0x09]].concat().into();
         assert_eq!(DeviceList::verify(&forged), Err(Error::Signature(WHAT)));
 
-        let empty = DeviceList::sign(&account, &address, 3, &[], Timestamp::from_ms(9));
+        let empty = DeviceList::sign(
+            &account,
+            &IssueDeviceList {
+                devices: &[],
+                ..subject
+            },
+        );
         assert_eq!(DeviceList::verify(&empty), Err(Error::Malformed(WHAT)));
     }
 }

@@ -3,22 +3,30 @@
 //! This crate never performs I/O, never reads a clock, and draws randomness only from an [`Rng`] it is handed.
 //! Every signature has its own label, so that a signature made for one purpose is worthless for another.
 
+mod backup_key;
 mod certificate;
 mod device_list;
 mod keys;
 mod label;
+mod link;
 mod recovery;
 mod rng;
 mod safety_number;
 mod session;
+mod succession;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+pub use backup_key::BackupKey;
 pub use certificate::{DeviceCertificate, IssueCertificate};
-pub use device_list::DeviceList;
+pub use device_list::{DeviceList, IssueDeviceList};
 pub use keys::{AccountKey, DeviceKey, PublicKey, device_id};
+pub use link::{LinkCode, LinkSecret};
 pub use recovery::{RecoveryKey, SealedAccountKey};
 pub use rng::Rng;
 pub use safety_number::SafetyNumber;
-pub use session::{LoginProof, RegisterProof};
+pub use session::{DeletionProof, LoginProof, RecoveryProof, RegisterProof};
+pub use succession::{IssueSuccession, Succession};
 
 /// Why something from outside was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +64,12 @@ pub enum Error {
         found: usize,
     },
     /// Sealed to another key, or changed since.
-    #[error("the sealed account key does not open with these recovery words")]
+    #[error("this does not open with these recovery words")]
     Unseal,
+    /// Not what a code of a link looks like.
+    #[error("this is no code for linking a device; check it character by character")]
+    LinkCode,
+    /// Sealed with another code, or changed on the way.
+    #[error("what the other device said does not open with this code; show a new code and begin again")]
+    Link,
 }

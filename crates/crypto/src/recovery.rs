@@ -10,7 +10,8 @@ use sha2::Sha256;
 use types::Address;
 use zeroize::Zeroizing;
 
-use crate::{AccountKey, Error, Rng};
+use crate::label::Labelled;
+use crate::{AccountKey, BackupKey, DeviceKey, Error, PublicKey, Rng};
 
 /// Shown once, as words; opens the sealed account key.
 pub struct RecoveryKey(Zeroizing<[u8; 32]>);
@@ -62,6 +63,28 @@ impl RecoveryKey {
         Ok(Self(Zeroizing::new(key)))
     }
 
+    /// The public half of the signing key that the words give: it names successors of the account key.
+    pub fn public(&self) -> PublicKey {
+        self.signer().public()
+    }
+
+    /// The X-Wing public key that the words give: the history backup is sealed to it.
+    pub fn backup_key(&self) -> BackupKey {
+        BackupKey::of(&self.backup_secret())
+    }
+
+    pub(crate) fn backup_secret(&self) -> Zeroizing<[u8; 32]> {
+        self.derive(b"veche backup key v1")
+    }
+
+    pub(crate) fn sign(&self, message: &Labelled) -> bytes::Bytes {
+        self.signer().sign(message)
+    }
+
+    fn signer(&self) -> DeviceKey {
+        DeviceKey::from_bytes(&self.derive(b"veche recovery signing key v1"))
+    }
+
     /// Seals the account key of `address`.
     pub fn seal(&self, address: &Address, account: &AccountKey) -> SealedAccountKey {
         let address = address.to_string();
@@ -98,11 +121,16 @@ impl RecoveryKey {
     }
 
     fn cipher(&self) -> ChaCha20Poly1305 {
+        ChaCha20Poly1305::new(&Key::from(*self.derive(b"veche account key seal v1")))
+    }
+
+    /// A key of its own for each use.
+    fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, self.0.as_slice())
-            .expand(b"veche account key seal v1", key.as_mut_slice())
+            .expand(label, key.as_mut_slice())
             .expect("32 bytes are a length that HKDF-SHA256 gives");
-        ChaCha20Poly1305::new(&Key::from(*key))
+        key
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use types::{DeviceId, Handle, Realm, Timestamp};
 
 use crate::label::Labelled;
-use crate::{AccountKey, DeviceKey, Error, PublicKey};
+use crate::{AccountKey, DeviceKey, Error, PublicKey, RecoveryKey};
 
 /// Answers a connection's challenge: good for this realm, origin, connection and moment only.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +71,75 @@ impl RegisterProof<'_> {
     }
 
     fn message(&self) -> Labelled {
-        Labelled::new("veche register v1")
-            .field(self.realm.as_str().as_bytes())
-            .field(self.handle.as_str().as_bytes())
-            .field(self.nonce)
+        account_label("veche register v1", self.realm, self.handle, self.nonce)
     }
+}
+
+/// Shows that whoever asks for what the recovery words open has them.
+#[derive(Clone, Copy, Debug)]
+pub struct RecoveryProof<'a> {
+    /// The realm.
+    pub realm: &'a Realm,
+    /// The handle.
+    pub handle: &'a Handle,
+    /// The connection's.
+    pub nonce: &'a [u8],
+}
+
+impl RecoveryProof<'_> {
+    /// Signs it.
+    pub fn sign(&self, key: &RecoveryKey) -> Bytes {
+        key.sign(&self.message())
+    }
+
+    /// Verifies a signature over it.
+    ///
+    /// # Errors
+    /// [`Error::Signature`].
+    pub fn verify(&self, key: &PublicKey, signature: &[u8]) -> Result<(), Error> {
+        key.verify("recovery", &self.message(), signature)
+    }
+
+    fn message(&self) -> Labelled {
+        account_label("veche recovery v1", self.realm, self.handle, self.nonce)
+    }
+}
+
+/// Shows that whoever deletes an account holds its key.
+#[derive(Clone, Copy, Debug)]
+pub struct DeletionProof<'a> {
+    /// The realm.
+    pub realm: &'a Realm,
+    /// The handle.
+    pub handle: &'a Handle,
+    /// The connection's.
+    pub nonce: &'a [u8],
+}
+
+impl DeletionProof<'_> {
+    /// Signs it.
+    pub fn sign(&self, key: &AccountKey) -> Bytes {
+        key.sign(&self.message())
+    }
+
+    /// Verifies a signature over it.
+    ///
+    /// # Errors
+    /// [`Error::Signature`].
+    pub fn verify(&self, key: &PublicKey, signature: &[u8]) -> Result<(), Error> {
+        key.verify("deletion", &self.message(), signature)
+    }
+
+    fn message(&self) -> Labelled {
+        account_label("veche delete account v1", self.realm, self.handle, self.nonce)
+    }
+}
+
+fn account_label(label: &'static str, realm: &Realm, handle: &Handle, nonce: &[u8]) -> Labelled {
+    Labelled::new(label)
+        .field(realm.as_str().as_bytes())
+        .field(handle.as_str().as_bytes())
+        .field(nonce)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use crypto::{AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, RegisterProof, Rng};
+use crypto::testing::{SomeDevice, Someone};
+use crypto::{DeviceCertificate, DeviceKey, RegisterProof, Rng};
 use futures_util::FutureExt;
 use mls::{Change, CommitBundle, Device, Group, Policy};
 use storage::memory::MemoryLogs;
@@ -36,8 +37,8 @@ pub fn ready<T>(future: impl Future<Output = T>) -> T {
 pub struct Person {
     /// `name@city.example`.
     pub address: Address,
-    /// The account's key.
-    pub account: AccountKey,
+    /// The account with its keys.
+    pub someone: Someone,
     /// The device's key.
     pub key: DeviceKey,
     /// The device's certificate.
@@ -65,13 +66,16 @@ impl Person {
     /// When the name cannot be a handle.
     pub fn from_rng(name: &str, rng: Rng) -> Self {
         let address: Address = format!("{name}@city.example").parse().expect("a handle");
-        let (account, key) = (AccountKey::generate(&rng), DeviceKey::generate(&rng));
-        let signed = certify(&account, &address, &key);
-        let certificate = DeviceCertificate::verify(&signed).expect("just issued");
+        let someone = Someone::new(&address.to_string(), &rng, NOW);
+        let SomeDevice {
+            key,
+            signed,
+            certificate,
+        } = someone.device.clone();
         let device = Device::new(&signed, &certificate, &key, rng.clone(), []);
         Self {
             address,
-            account,
+            someone,
             key,
             signed,
             certificate,
@@ -87,7 +91,7 @@ impl Person {
 
     /// A device list with their device in it.
     pub fn device_list(&self) -> wire::SignedDeviceList {
-        DeviceList::sign(&self.account, &self.address, 1, &[self.device_id()], NOW)
+        self.someone.list(1, &[self.device_id()], NOW)
     }
 
     /// A request to register on the connection with this nonce.
@@ -102,7 +106,7 @@ impl Person {
             device_list: Some(self.device_list()),
             device_certificate: Some(self.signed.clone()),
             sealed_account_key: Bytes::from_static(&[7; 60]),
-            signature: proof.sign(&self.account),
+            signature: proof.sign(&self.someone.account),
         }
     }
 
@@ -158,29 +162,8 @@ impl Person {
 
     /// An address of their own, certified by another key than the account's.
     pub fn impostor(&self, seed: u8) -> Self {
-        let mut impostor = Self::new("impostor", seed);
-        impostor.address = self.address.clone();
-        impostor.signed = certify(&impostor.account, &self.address, &impostor.key);
-        impostor.certificate = DeviceCertificate::verify(&impostor.signed).expect("just issued");
-        impostor.device = Device::new(
-            &impostor.signed,
-            &impostor.certificate,
-            &impostor.key,
-            impostor.rng.clone(),
-            [],
-        );
-        impostor
+        Self::from_rng(self.address.handle.as_str(), Rng::from_seed([seed; 32]))
     }
-}
-
-fn certify(account: &AccountKey, address: &Address, key: &DeviceKey) -> wire::SignedDeviceCertificate {
-    let subject = IssueCertificate {
-        address: address.clone(),
-        device_key: key.public(),
-        issued: NOW,
-        managing: true,
-    };
-    DeviceCertificate::issue(account, &subject)
 }
 
 /// The output of a future that waits for nothing but [`Slow`].
@@ -254,7 +237,7 @@ impl People {
     pub fn add(&self, person: &Person) {
         let owner = Owner {
             address: person.address.clone(),
-            account_key: person.account.public(),
+            account_key: person.someone.account.public(),
         };
         lock(&self.0).insert(person.device_id(), owner);
     }

@@ -97,6 +97,7 @@ impl<L: Logs, R: Records> Directory<L, R> {
             address: address.to_string(),
             device_list: Some(signed_list(&record.device_list)?),
             device_certificates: certificates,
+            successions: Vec::new(),
         })
     }
 

@@ -6,7 +6,7 @@ mod common;
 
 use bytes::Bytes;
 use common::{NONCE, Town};
-use crypto::{DeviceList, RegisterProof};
+use crypto::RegisterProof;
 use delivery::testing::{NOW, Person, ready};
 use types::wire::RefusalCode;
 use types::{DeviceId, limits, wire};
@@ -96,22 +96,9 @@ fn registering_twice_is_registering_once() {
 
     // The same device under another name.
     let mut other = Person::new("someone", 2);
-    other.key = anna.key.clone();
-    let other = recertified(other);
+    other.signed = other.someone.certify((anna.key.clone(), true), 1, NOW).signed;
+    other.certificate = crypto::DeviceCertificate::verify(&other.signed).unwrap();
     town.refused(&other.register(&NONCE), RefusalCode::NotPermitted);
-}
-
-/// Somebody whose certificate is for the key they have now.
-fn recertified(mut person: Person) -> Person {
-    let subject = crypto::IssueCertificate {
-        address: person.address.clone(),
-        device_key: person.key.public(),
-        issued: NOW,
-        managing: true,
-    };
-    person.signed = crypto::DeviceCertificate::issue(&person.account, &subject);
-    person.certificate = crypto::DeviceCertificate::verify(&person.signed).unwrap();
-    person
 }
 
 #[test]
@@ -123,15 +110,7 @@ fn everything_that_is_shown_must_belong_together() {
         spoil(&mut request);
         town.refused(&request, code);
     };
-    let list = |number, devices: &[DeviceId]| {
-        Some(DeviceList::sign(
-            &anna.account,
-            &anna.address,
-            number,
-            devices,
-            NOW,
-        ))
-    };
+    let list = |number, devices: &[DeviceId]| Some(anna.someone.list(number, devices, NOW));
     let forged = RefusalCode::ForgedCertificate;
     check(
         &|request| request.device_certificate.as_mut().unwrap().signature = Bytes::from_static(&[0; 64]),
@@ -182,7 +161,7 @@ fn everything_that_is_shown_must_belong_together() {
                 handle: &anna.address.handle,
                 nonce: &[1; 32],
             };
-            request.signature = proof.sign(&anna.account);
+            request.signature = proof.sign(&anna.someone.account);
         },
         RefusalCode::BadSignature,
     );

@@ -1,8 +1,8 @@
 //! This device's account: its keys, and what it says to the server about them.
 
 use crypto::{
-    AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, LoginProof, RecoveryKey,
-    RegisterProof, Rng,
+    AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, IssueDeviceList, LoginProof,
+    RecoveryKey, RegisterProof, Rng,
 };
 use std::sync::Arc;
 
@@ -33,17 +33,27 @@ impl Account {
             device_key: device_key.public(),
             issued: now,
             managing: true,
+            list_number: 1,
+            recovery_key: recovery.public(),
+            successions: Vec::new(),
         };
-        let devices = [crypto::device_id(&device_key.public())];
+        let list = IssueDeviceList {
+            address,
+            number: 1,
+            devices: &[crypto::device_id(&device_key.public())],
+            issued: now,
+            recovery_key: recovery.public(),
+        };
         let state = wire::AccountState {
             address: address.to_string(),
             device_key: device_key.to_bytes().to_vec().into(),
             account_key: account_key.to_bytes().to_vec().into(),
             certificate: Some(DeviceCertificate::issue(&account_key, &subject)),
-            device_list: Some(DeviceList::sign(&account_key, address, 1, &devices, now)),
+            device_list: Some(DeviceList::sign(&account_key, &list)),
             sealed_account_key: recovery.seal(address, &account_key).0,
             origin: origin.to_owned(),
             recovery_words: recovery.words().to_string(),
+            backup_key: recovery.backup_key().as_bytes().clone(),
             ..wire::AccountState::default()
         };
         Self::from_state(state, rng, [])

@@ -410,6 +410,7 @@ fn find_group(conversations: &mut Conversations, id: ConversationId) -> Result<&
     let conversation = find(conversations, id)?;
     match conversation.kind() {
         ConversationKind::Direct => Err(Error::Direct),
+        ConversationKind::Account => Err(Error::NoConversation(id)),
         ConversationKind::Group => Ok(conversation),
     }
 }

@@ -49,6 +49,7 @@ impl Conversation {
     pub(crate) fn new(id: ConversationId, kind: ConversationKind, standing: Standing) -> Self {
         let kind = match kind {
             ConversationKind::Direct => wire::ConversationKind::Direct,
+            ConversationKind::Account => wire::ConversationKind::Account,
             ConversationKind::Group => wire::ConversationKind::Group,
         };
         let state = wire::ConversationState {
@@ -82,6 +83,7 @@ impl Conversation {
     pub(crate) fn kind(&self) -> ConversationKind {
         match self.state.kind() {
             wire::ConversationKind::Direct => ConversationKind::Direct,
+            wire::ConversationKind::Account => ConversationKind::Account,
             wire::ConversationKind::Group | wire::ConversationKind::Unspecified => ConversationKind::Group,
         }
     }

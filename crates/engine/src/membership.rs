@@ -260,6 +260,7 @@ fn create(
     let account = core.account()?;
     let policy = match conversation.kind() {
         ConversationKind::Direct => Policy::direct(),
+        ConversationKind::Account => Policy::account(),
         ConversationKind::Group => Policy::group(account.address.clone()),
     };
     let suite = Suite::for_members(change.add.len() + 1);

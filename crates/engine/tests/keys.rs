@@ -4,7 +4,8 @@
 
 use std::collections::VecDeque;
 
-use crypto::{AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, Rng};
+use crypto::Rng;
+use crypto::testing::{SomeDevice, Someone};
 use engine::{Answer, Command, Config, Effect, Engine, Error, Event, Input, Target};
 use mls::{Change, Device, Policy, PublicGroup};
 use types::{Address, ConversationId, LogId, Suite, Timestamp, wire};
@@ -24,20 +25,18 @@ struct Other {
 fn other(name: &str, seed: u8) -> Other {
     let rng = Rng::from_seed([seed; 32]);
     let address: Address = format!("{name}@city.example").parse().unwrap();
-    let (account_key, key) = (AccountKey::generate(&rng), DeviceKey::generate(&rng));
-    let device_id = crypto::device_id(&key.public());
-    let subject = IssueCertificate {
-        address: address.clone(),
-        device_key: key.public(),
-        issued: NOW,
-        managing: true,
-    };
-    let signed = DeviceCertificate::issue(&account_key, &subject);
-    let certificate = DeviceCertificate::verify(&signed).unwrap();
+    let someone = Someone::new(&address.to_string(), &rng, NOW);
+    let SomeDevice {
+        key,
+        signed,
+        certificate,
+    } = someone.device.clone();
+    let device_id = certificate.device_id;
     let account = wire::Account {
         address: address.to_string(),
-        device_list: Some(DeviceList::sign(&account_key, &address, 1, &[device_id], NOW)),
+        device_list: Some(someone.list(1, &[device_id], NOW)),
         device_certificates: vec![signed.clone()],
+        successions: Vec::new(),
     };
     Other {
         address,
@@ -284,16 +283,9 @@ fn keys_that_do_not_belong_together_are_refused() {
 
     // An older list than was seen.
     let mut play = Play::new(vec![other("boris", 2)]);
-    let newer = AccountKey::generate(&Rng::from_seed([2; 32]));
     let list = |number| {
-        let other = other("boris", 2);
-        Some(DeviceList::sign(
-            &newer,
-            &other.address,
-            number,
-            &[other.device_id],
-            NOW,
-        ))
+        let someone = Someone::new("boris@city.example", &Rng::from_seed([2; 32]), NOW);
+        Some(someone.list(number, &[someone.device.id()], NOW))
     };
     play.directory[0].account.device_list = list(5);
     assert!(matches!(

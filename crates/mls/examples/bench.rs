@@ -14,7 +14,8 @@
 
 use std::time::{Duration, Instant};
 
-use crypto::{AccountKey, DeviceCertificate, DeviceKey, IssueCertificate, Rng};
+use crypto::Rng;
+use crypto::testing::Someone;
 use mls::{Change, Device, Group, JoinWith, Policy, PublicGroup};
 use types::{Address, ConversationId, Suite, Timestamp};
 
@@ -199,19 +200,10 @@ impl Person {
         seed[..8].copy_from_slice(&(index as u64 + 1).to_le_bytes());
         let rng = Rng::from_seed(seed);
         let address: Address = format!("person{index}@city.example").parse().unwrap();
-        let (account, key) = (AccountKey::generate(&rng), DeviceKey::generate(&rng));
-        let device_key = key.public();
-        let subject = IssueCertificate {
-            address: address.clone(),
-            device_key,
-            issued: NOW,
-            managing: true,
-        };
-        let signed = DeviceCertificate::issue(&account, &subject);
-        let certificate = DeviceCertificate::verify(&signed).unwrap();
+        let device = Someone::new(&address.to_string(), &rng, NOW).device;
         Self {
             address,
-            device: Device::new(&signed, &certificate, &key, rng, []),
+            device: Device::new(&device.signed, &device.certificate, &device.key, rng, []),
         }
     }
 

@@ -15,6 +15,8 @@ pub enum ConversationKind {
     Direct,
     /// Any number of accounts, with roles.
     Group,
+    /// The devices of one account.
+    Account,
 }
 
 /// What an account may do in a group.
@@ -100,6 +102,9 @@ pub enum Violation {
     /// POL-10. A conversation begins with one device, which owns it when it is a group.
     #[error("a conversation begins with its creator alone, who owns it if it is a group")]
     Genesis,
+    /// POL-11. An account's own conversation has devices of that account and no others.
+    #[error("this conversation is an account's own; nobody else can be in it")]
+    Account,
 }
 
 impl IntoAnyError for Violation {
@@ -117,6 +122,14 @@ impl Policy {
         }
     }
 
+    /// An account's own conversation.
+    pub fn account() -> Self {
+        Self {
+            kind: ConversationKind::Account,
+            grants: BTreeMap::new(),
+        }
+    }
+
     /// A group with this owner.
     pub fn group(owner: Address) -> Self {
         Self {
@@ -127,7 +140,7 @@ impl Policy {
 
     /// The role of a member. In a group that lost its owner, the admins act as owners; without admins, everybody does.
     pub fn role(&self, address: &Address) -> Role {
-        if self.kind == ConversationKind::Direct {
+        if self.kind != ConversationKind::Group {
             return Role::Member;
         }
         let own = self.grants.get(address).copied().unwrap_or(Role::Member);
@@ -170,6 +183,7 @@ impl Policy {
         };
         let expected = match self.kind {
             ConversationKind::Direct => Self::direct(),
+            ConversationKind::Account => Self::account(),
             ConversationKind::Group => Self::group(creator.clone()),
         };
         if *self == expected {
@@ -192,6 +206,8 @@ impl Policy {
                 }
             }
             ConversationKind::Direct => Ok(()),
+            ConversationKind::Account if after.len() > 1 => Err(Violation::Account),
+            ConversationKind::Account => Ok(()),
             ConversationKind::Group => {
                 let only_own = act.adds.iter().all(|address| address == act.by);
                 if only_own || self.role(act.by) >= Role::Admin {
@@ -215,7 +231,7 @@ impl Policy {
 
     fn check_roles(&self, act: &Act<'_>, after: &BTreeSet<Address>) -> Result<(), Violation> {
         let new = act.policy.unwrap_or(self);
-        if new.kind != self.kind || new.kind == ConversationKind::Direct && !new.grants.is_empty() {
+        if new.kind != self.kind || new.kind != ConversationKind::Group && !new.grants.is_empty() {
             return Err(Violation::Malformed);
         }
         if let Some(outside) = new.grants.keys().find(|address| !after.contains(*address)) {
@@ -294,6 +310,7 @@ impl MlsExtension for Policy {
         let kind = match self.kind {
             ConversationKind::Direct => wire::ConversationKind::Direct,
             ConversationKind::Group => wire::ConversationKind::Group,
+            ConversationKind::Account => wire::ConversationKind::Account,
         };
         let grants = self.grants.iter().map(|(address, role)| wire::RoleGrant {
             address: address.to_string(),
@@ -316,6 +333,7 @@ impl MlsExtension for Policy {
         let kind = match policy.kind() {
             wire::ConversationKind::Direct => ConversationKind::Direct,
             wire::ConversationKind::Group => ConversationKind::Group,
+            wire::ConversationKind::Account => ConversationKind::Account,
             wire::ConversationKind::Unspecified => return Err(Violation::Malformed),
         };
         let mut grants = BTreeMap::new();

@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use crypto::{AccountKey, DeviceCertificate, DeviceKey, IssueCertificate, Rng};
+use crypto::testing::{SomeDevice, Someone};
+use crypto::{DeviceKey, Rng};
 use mls::{
     Change, CommitBundle, Device, Error, Group, JoinWith, Policy, Processed, PublicGroup, Role, Violation,
 };
@@ -22,15 +23,11 @@ struct Person {
 fn person(name: &str, seed: u8) -> Person {
     let rng = Rng::from_seed([seed; 32]);
     let address: Address = format!("{name}@city.example").parse().unwrap();
-    let (account, key) = (AccountKey::generate(&rng), DeviceKey::generate(&rng));
-    let subject = IssueCertificate {
-        address: address.clone(),
-        device_key: key.public(),
-        issued: NOW,
-        managing: true,
-    };
-    let signed = DeviceCertificate::issue(&account, &subject);
-    let certificate = DeviceCertificate::verify(&signed).unwrap();
+    let SomeDevice {
+        key,
+        signed,
+        certificate,
+    } = Someone::new(&address.to_string(), &rng, NOW).device;
     let device = Device::new(&signed, &certificate, &key, rng.clone(), []);
     Person {
         address,

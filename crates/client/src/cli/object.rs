@@ -199,6 +199,7 @@ impl Object {
             kind: match view.kind {
                 ConversationKind::Direct => "direct",
                 ConversationKind::Group => "group",
+                ConversationKind::Account => "account",
             },
             name: view.name.clone(),
             peer: view.peer.as_ref().map(ToString::to_string),
@@ -238,6 +239,7 @@ fn standing(standing: ConversationStanding) -> &'static str {
         ConversationStanding::Active | ConversationStanding::Unspecified => "active",
         ConversationStanding::Request => "request",
         ConversationStanding::Leaving => "leaving",
+        ConversationStanding::Joining => "joining",
         ConversationStanding::Ended => "ended",
     }
 }

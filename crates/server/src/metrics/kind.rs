@@ -4,61 +4,56 @@ use types::wire::client_frame::Body as Asked;
 use types::wire::server_frame::Body as Answered;
 use types::wire::{ClientFrame, RefusalCode, ServerFrame};
 
-/// What a frame asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Register,
-    Login,
-    LookUpAccounts,
-    PublishKeyPackages,
-    ClaimKeyPackages,
-    Submit,
-    Subscribe,
-    Unsubscribe,
-    FetchTree,
-    FetchGroup,
-    Cursor,
-    Credit,
-    /// Of a later version of the protocol.
-    Unknown,
+macro_rules! kinds {
+    ($($kind:ident = $name:literal,)+) => {
+        /// What a frame asks for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $($kind,)+
+            /// Of a later version of the protocol.
+            Unknown,
+        }
+
+        /// Name of every kind, in the order of [`Kind`].
+        pub(super) const KINDS: [&str; Kind::Unknown as usize + 1] = [$($name,)+ "unknown"];
+
+        impl Kind {
+            /// Of this frame.
+            pub(crate) fn of(frame: &ClientFrame) -> Self {
+                match &frame.body {
+                    $(Some(Asked::$kind(_)) => Self::$kind,)+
+                    None => Self::Unknown,
+                }
+            }
+        }
+    };
 }
 
-/// Name of every kind, in the order of [`Kind`].
-pub(super) const KINDS: [&str; Kind::Unknown as usize + 1] = [
-    "register",
-    "login",
-    "look_up_accounts",
-    "publish_key_packages",
-    "claim_key_packages",
-    "submit",
-    "subscribe",
-    "unsubscribe",
-    "fetch_tree",
-    "fetch_group",
-    "cursor",
-    "credit",
-    "unknown",
-];
-
-impl Kind {
-    /// Of this frame.
-    pub(crate) fn of(frame: &ClientFrame) -> Self {
-        match &frame.body {
-            Some(Asked::Register(_)) => Self::Register,
-            Some(Asked::Login(_)) => Self::Login,
-            Some(Asked::LookUpAccounts(_)) => Self::LookUpAccounts,
-            Some(Asked::PublishKeyPackages(_)) => Self::PublishKeyPackages,
-            Some(Asked::ClaimKeyPackages(_)) => Self::ClaimKeyPackages,
-            Some(Asked::Submit(_)) => Self::Submit,
-            Some(Asked::Subscribe(_)) => Self::Subscribe,
-            Some(Asked::Unsubscribe(_)) => Self::Unsubscribe,
-            Some(Asked::FetchTree(_)) => Self::FetchTree,
-            Some(Asked::FetchGroup(_)) => Self::FetchGroup,
-            Some(Asked::Cursor(_)) => Self::Cursor,
-            Some(Asked::Credit(_)) => Self::Credit,
-            None => Self::Unknown,
-        }
-    }
+kinds! {
+    Register = "register",
+    Login = "login",
+    LookUpAccounts = "look_up_accounts",
+    PublishKeyPackages = "publish_key_packages",
+    ClaimKeyPackages = "claim_key_packages",
+    Submit = "submit",
+    Subscribe = "subscribe",
+    Unsubscribe = "unsubscribe",
+    FetchTree = "fetch_tree",
+    FetchGroup = "fetch_group",
+    Cursor = "cursor",
+    Credit = "credit",
+    ChangeDevices = "change_devices",
+    ListDevices = "list_devices",
+    FetchRecovery = "fetch_recovery",
+    DeleteAccount = "delete_account",
+    Meet = "meet",
+    Say = "say",
+    PutPiece = "put_piece",
+    FetchPiece = "fetch_piece",
+    StatBlob = "stat_blob",
+    KeepBlobs = "keep_blobs",
+    PutManifest = "put_manifest",
+    FetchManifest = "fetch_manifest",
 }
 
 /// How many outcomes are told apart: refusal codes stay below.

@@ -8,9 +8,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use crypto::{
-    AccountKey, DeviceCertificate, DeviceKey, DeviceList, IssueCertificate, LoginProof, RegisterProof, Rng,
-};
+use crypto::testing::{SomeDevice, Someone};
+use crypto::{DeviceCertificate, DeviceKey, LoginProof, RegisterProof, Rng};
 use mls::{Device, Group, Policy};
 use types::wire::client_frame::Body;
 use types::wire::submit::Content;
@@ -26,7 +25,7 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) struct Person {
     pub(crate) address: Address,
     pub(crate) certificate: DeviceCertificate,
-    account: AccountKey,
+    someone: Someone,
     key: DeviceKey,
     signed: wire::SignedDeviceCertificate,
     device: Device,
@@ -45,20 +44,17 @@ impl Person {
     pub(crate) fn new(name: &str, seed: u8) -> Self {
         let rng = Rng::from_seed([seed; 32]);
         let address: Address = format!("{name}@{}", crate::veched::REALM).parse().unwrap();
-        let (account, key) = (AccountKey::generate(&rng), DeviceKey::generate(&rng));
-        let subject = IssueCertificate {
-            address: address.clone(),
-            device_key: key.public(),
-            issued: now(),
-            managing: true,
-        };
-        let signed = DeviceCertificate::issue(&account, &subject);
-        let certificate = DeviceCertificate::verify(&signed).unwrap();
+        let someone = Someone::new(&address.to_string(), &rng, now());
+        let SomeDevice {
+            key,
+            signed,
+            certificate,
+        } = someone.device.clone();
         let device = Device::new(&signed, &certificate, &key, rng.clone(), []);
         Self {
             address,
             certificate,
-            account,
+            someone,
             key,
             signed,
             device,
@@ -71,10 +67,10 @@ impl Person {
         let devices = [self.certificate.device_id];
         Body::Register(wire::Register {
             handle: handle.to_string(),
-            device_list: Some(DeviceList::sign(&self.account, &self.address, 1, &devices, now())),
+            device_list: Some(self.someone.list(1, &devices, now())),
             device_certificate: Some(self.signed.clone()),
             sealed_account_key: Bytes::from_static(&[7; 60]),
-            signature: RegisterProof { realm, handle, nonce }.sign(&self.account),
+            signature: RegisterProof { realm, handle, nonce }.sign(&self.someone.account),
         })
     }
 
