@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crypto::testing::{SomeDevice, Someone};
-use crypto::{DeviceKey, Rng};
+use crypto::{DeviceCertificate, DeviceKey, Rng};
 use mls::{
     Change, CommitBundle, Device, Error, Group, JoinWith, Policy, Processed, PublicGroup, Role, Violation,
 };
