@@ -3,12 +3,13 @@
 use std::error::Error;
 
 const ROOT: &str = "../../proto";
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "veche/v1/identity.proto",
     "veche/v1/entry.proto",
     "veche/v1/account.proto",
     "veche/v1/stream.proto",
     "veche/v1/state.proto",
+    "veche/v1/backup.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -3,16 +3,22 @@
 //! Exit codes: 0 done, 1 not done, 2 not understood, 75 (`EX_TEMPFAIL`) kept on this device and sent at the next run,
 //! 130 interrupted.
 
+mod ago;
 mod args;
 mod commands;
 mod failure;
+mod host;
+mod interrupts;
+mod link_url;
 mod names;
 mod notice;
 mod object;
 mod output;
+mod prompt;
 mod safe_text;
 mod session;
 mod terminal;
+mod words;
 
 #[cfg(test)]
 mod tests;

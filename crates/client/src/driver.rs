@@ -8,6 +8,7 @@
 //! the task goes on, and all that is to be written in the meantime becomes the next write: the slower the disk, the
 //! larger the batches.
 
+mod files;
 mod link;
 mod shared_store;
 mod status;
@@ -16,16 +17,17 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{AccountView, Answer, Command, ConversationView, Engine, Event};
+use engine::{AccountView, Answer, Command, ConversationView, DeviceView, Engine, Event};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use types::wire::TimelineRow;
 use types::{ConversationId, EntryId};
 
-use crate::store::{Arrival, Arrived, Store};
+use crate::store::{Arrival, Arrived, Place, Store};
 use crate::{Error, ServerUrl, system};
 
 pub use link::LinkError;
@@ -165,6 +167,14 @@ impl Client {
         self.view(|engine| engine.account()).await
     }
 
+    /// The account's devices, as far as this one knows without asking the server.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Closed`].
+    pub async fn devices(&self) -> Result<Vec<DeviceView>, Error> {
+        self.view(|engine| engine.devices()).await
+    }
+
     /// Every conversation.
     ///
     /// # Errors
@@ -215,6 +225,29 @@ impl Client {
         self.store
             .with(move |store| store.row(conversation, entry_id))
             .await
+    }
+
+    /// Lines of a conversation that stand after a place ([`Store::lines_after`]).
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`], [`Error::Damaged`], [`Error::Closed`].
+    pub async fn lines_after(
+        &self,
+        conversation: ConversationId,
+        place: Place,
+        limit: usize,
+    ) -> Result<(Vec<TimelineRow>, Place), Error> {
+        self.store
+            .with(move |store| store.lines_after(conversation, place, limit))
+            .await
+    }
+
+    /// How many lines there are of each conversation that has any ([`Store::line_counts`]).
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`], [`Error::Damaged`], [`Error::Closed`].
+    pub async fn line_counts(&self) -> Result<BTreeMap<ConversationId, usize>, Error> {
+        self.store.with(|store| store.line_counts()).await
     }
 
     /// What came to any conversation after `arrival` ([`Store::arrived_after`]).

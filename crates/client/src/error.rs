@@ -43,6 +43,17 @@ pub enum Error {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// A file of an archive could not be made or written.
+    #[error("could not write {}; remove what was written there before you try again", path.display())]
+    Export {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An archive must not be mixed with something else.
+    #[error("the folder {} is not empty; name one that is, or one that is not there yet", .0.display())]
+    NotEmpty(PathBuf),
     /// The store could not be opened.
     #[error("could not open {}", path.display())]
     OpenStore {

@@ -63,6 +63,26 @@ impl Home {
             Err(source) => Err(Error::Home { path, source }),
         }
     }
+
+    /// Removes these files, and the folder when nothing else is in it.
+    pub(crate) fn remove(self, files: &[&str]) -> Result<(), Error> {
+        for name in files.iter().chain([&LOCK]) {
+            let path = self.path.join(name);
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Home { path, source });
+                }
+                _ => {}
+            }
+        }
+        match std::fs::remove_dir(&self.path) {
+            Err(source) if source.kind() != io::ErrorKind::DirectoryNotEmpty => Err(Error::Home {
+                path: self.path.clone(),
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
@@ -112,6 +132,25 @@ mod tests {
 
         drop(home);
         Home::take(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_and_the_rest_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("home");
+        let home = Home::take(&path).unwrap();
+        home.private_file("x").unwrap();
+        std::fs::write(path.join("photo"), "").unwrap();
+        home.remove(&["x", "y"]).unwrap();
+        let left: Vec<_> = std::fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["photo"]);
+
+        std::fs::remove_file(path.join("photo")).unwrap();
+        Home::take(&path).unwrap().remove(&[]).unwrap();
+        assert!(!path.exists());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! process can hold hundreds, and its logs and errors hold neither texts nor keys.
 
 mod error;
+mod export;
 mod home;
 mod server_url;
 mod system;

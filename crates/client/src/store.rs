@@ -20,16 +20,18 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::home::Home;
 
-pub use timeline::{Arrival, Arrived};
+pub use timeline::{Arrival, Arrived, Place};
 
 const FILE: &str = "veche.db";
+/// SQLite's write-ahead log, which is gone when the store was closed.
+const JOURNAL: &str = "veche.db-wal";
 
 /// A device's store, and the lock on its folder.
 #[derive(Debug)]
 pub struct Store {
     // Closed before the lock is let go, since fields drop in this order.
     connection: Connection,
-    _home: Home,
+    home: Home,
 }
 
 /// A key and its value.
@@ -55,10 +57,7 @@ impl Store {
         };
         let mut connection = Connection::open(&path).map_err(fail)?;
         schema::prepare(&mut connection, &path)?;
-        Ok(Self {
-            connection,
-            _home: home,
-        })
+        Ok(Self { connection, home })
     }
 
     /// Everything that the engine saved.
@@ -97,6 +96,23 @@ impl Store {
         self.connection
             .close()
             .map_err(|(_, source)| Error::WriteStore(source))
+    }
+
+    /// Overwrites everything that is kept in the folder `home`, and removes it; the folder too, when nothing else is in
+    /// it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`Error::WriteStore`] and [`Error::Home`] when the disk refuses.
+    pub fn destroy(home: &Path) -> Result<(), Error> {
+        let mut store = Self::open(home)?;
+        store.in_transaction(|transaction| {
+            transaction.execute_batch("DELETE FROM state; DELETE FROM timeline; DELETE FROM local")
+        })?;
+        let Self { connection, home } = store;
+        connection
+            .close()
+            .map_err(|(_, source)| Error::WriteStore(source))?;
+        home.remove(&[FILE, JOURNAL])
     }
 
     /// From now on every write fails, as when the disk is full.

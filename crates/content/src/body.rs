@@ -1,6 +1,6 @@
 //! What a message says, as far as this build understands it.
 
-use crate::{Disposition, NestedPart, Part, PartSemantics};
+use crate::{Disposition, ExternalPart, NestedPart, Part, PartSemantics};
 
 /// Media type of the text that we send.
 pub const TEXT_TYPE: &str = "text/plain;charset=utf-8";
@@ -15,6 +15,8 @@ pub enum Body<'a> {
     Text(&'a str),
     /// The name of the group from now on.
     GroupName(&'a str),
+    /// A file that is kept elsewhere.
+    File(&'a ExternalPart),
     /// Something else, perhaps from a newer version.
     Unknown {
         /// Its media type; empty when it has none, as when it is empty itself or made of several parts.
@@ -26,14 +28,29 @@ impl<'a> Body<'a> {
     pub(crate) fn of(nested: &'a NestedPart) -> Self {
         match &nested.part {
             Part::Null => Self::Unknown { content_type: "" },
-            Part::External(part) => Self::Unknown {
-                content_type: &part.content_type,
-            },
+            Part::External(part) => Self::of_external(nested.disposition, part),
             Part::Single {
                 content_type,
                 content,
             } => Self::of_single(nested.disposition, content_type, content),
             Part::Multi { semantics, parts } => Self::of_multi(*semantics, parts),
+        }
+    }
+
+    fn of_external(disposition: Disposition, part: &'a ExternalPart) -> Self {
+        match disposition {
+            Disposition::Unspecified
+            | Disposition::Render
+            | Disposition::Inline
+            | Disposition::Attachment
+            | Disposition::Other(_) => Self::File(part),
+            Disposition::Reaction
+            | Disposition::Profile
+            | Disposition::Icon
+            | Disposition::Session
+            | Disposition::Preview => Self::Unknown {
+                content_type: &part.content_type,
+            },
         }
     }
 

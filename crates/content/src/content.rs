@@ -5,7 +5,8 @@ use types::limits::APPLICATION_BYTES;
 
 use crate::cbor::{self, Encoder, Written};
 use crate::{
-    Body, Disposition, Error, Expiration, Extensions, GROUP_NAME_TYPE, MessageId, NestedPart, TEXT_TYPE,
+    Body, Disposition, Error, Expiration, Extensions, ExternalPart, GROUP_NAME_TYPE, MessageId, NestedPart,
+    Part, TEXT_TYPE,
 };
 
 /// Longest topic, in bytes (the draft, §9.1).
@@ -57,6 +58,16 @@ impl Content {
     pub fn group_name(salt: [u8; 16], name: &str) -> Self {
         let part = NestedPart::single(GROUP_NAME_TYPE, name);
         Self::new(salt, part.with_disposition(Disposition::Profile))
+    }
+
+    /// A message that points to a file.
+    pub fn file(salt: [u8; 16], file: ExternalPart) -> Self {
+        let part = NestedPart {
+            disposition: Disposition::Attachment,
+            language: String::new(),
+            part: Part::External(Box::new(file)),
+        };
+        Self::new(salt, part)
     }
 
     /// This message, as an answer to another.

@@ -7,6 +7,7 @@
 mod body;
 mod cbor;
 mod content;
+mod envelope;
 mod error;
 mod expiration;
 mod extensions;
@@ -19,6 +20,7 @@ mod value;
 
 pub use body::{Body, GROUP_NAME_TYPE, TEXT_TYPE};
 pub use content::Content;
+pub use envelope::{Envelope, History, Position};
 pub use error::Error;
 pub use expiration::Expiration;
 pub use extensions::{ExtensionKey, Extensions};

@@ -3,9 +3,11 @@
 //! This crate never performs I/O, never reads a clock, and draws randomness only from an [`Rng`] it is handed.
 //! Every signature has its own label, so that a signature made for one purpose is worthless for another.
 
+mod account_conversation;
 mod backup_key;
 mod certificate;
 mod device_list;
+mod file;
 mod keys;
 mod label;
 mod link;
@@ -17,9 +19,11 @@ mod succession;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use account_conversation::{account_conversation, is_account_conversation};
 pub use backup_key::BackupKey;
 pub use certificate::{DeviceCertificate, IssueCertificate};
 pub use device_list::{DeviceList, IssueDeviceList};
+pub use file::{FileKey, Piece};
 pub use keys::{AccountKey, DeviceKey, PublicKey, device_id};
 pub use link::{LinkCode, LinkSecret};
 pub use recovery::{RecoveryKey, SealedAccountKey};
@@ -66,6 +70,9 @@ pub enum Error {
     /// Sealed to another key, or changed since.
     #[error("this does not open with these recovery words")]
     Unseal,
+    /// Another file, another piece of it, or changed.
+    #[error("this part of the file is not what its sender put there")]
+    File,
     /// Not what a code of a link looks like.
     #[error("this is no code for linking a device; check it character by character")]
     LinkCode,

@@ -14,6 +14,7 @@ use crate::label::Labelled;
 use crate::{AccountKey, BackupKey, DeviceKey, Error, PublicKey, Rng};
 
 /// Shown once, as words; opens the sealed account key.
+#[derive(Clone)]
 pub struct RecoveryKey(Zeroizing<[u8; 32]>);
 
 /// The account key, closed to everybody without the recovery words. The server keeps it.

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use mls::PublicGroup;
 use sha2::{Digest, Sha256};
-use storage::{Batch, Key, Seq, Value};
+use storage::{Batch, Check, Key, Seq, Value};
 use types::wire::entry_body::Content;
 use types::{DeviceId, EntryId, Refusal, Timestamp, TreeHash, wire};
 
-use crate::cells::{self, Membership, SNAPSHOT_FORM};
+use crate::cells::{self, Membership, SNAPSHOT_FORM, note};
 use crate::groups::Loaded;
 use crate::refusal;
+use crate::revocation::{self, Marks};
 use crate::submit::Request;
 
 /// A batch, and what is to be done once it is on disk.
@@ -57,6 +58,7 @@ impl Prepared {
             checks: vec![
                 version.check_epoch(conversation),
                 version.check_proposal(conversation),
+                request.check_sender(),
             ],
             appends: vec![request.origin().append(request.log(), request.entry_id, content)],
             cells: vec![(cells::proposal(conversation), at_seq(&[])), (slot, at_seq(&[]))],
@@ -80,10 +82,14 @@ pub(crate) struct Accepted<'a> {
     pub(crate) commit: &'a wire::Commit,
     /// In the order of the commit's welcomes.
     pub(crate) joiners: Vec<DeviceId>,
+    /// Comes in by itself: no Welcome belongs to it.
+    pub(crate) comer: Option<DeviceId>,
     /// Where each of them will have begun to read.
     pub(crate) leavers: Vec<(DeviceId, Seq)>,
     /// Begins with the conversation.
     pub(crate) founder: Option<DeviceId>,
+    /// Revoked devices in the conversation, before the commit and after it.
+    pub(crate) marks: [Marks; 2],
     /// The group after the commit, under the version before it.
     pub(crate) next: Loaded,
     /// The ratchet tree, when somebody joins by it.
@@ -96,6 +102,7 @@ impl Accepted<'_> {
     /// Completes `batch`, which holds the checks.
     pub(crate) fn prepare(self, request: &Request, mut batch: Batch) -> Prepared {
         let tree_hash = self.tree.as_deref().map(hash);
+        self.check(request, &mut batch.checks);
         self.append(request, tree_hash, &mut batch);
         self.set_cells(request, tree_hash, &mut batch.cells);
         Prepared {
@@ -105,6 +112,17 @@ impl Accepted<'_> {
                 loaded: self.next,
                 is_commit: true,
             }),
+        }
+    }
+
+    /// What may change while the commit is judged.
+    fn check(&self, request: &Request, checks: &mut Vec<Check>) {
+        checks.push(request.check_sender());
+        checks.extend(self.joiners.iter().copied().map(revocation::check_device));
+        let [before, after] = &self.marks;
+        // To every other commit it is all the same.
+        if !self.leavers.is_empty() || before != after || !self.commit.application.is_empty() {
+            checks.push(before.check(request.conversation));
         }
     }
 
@@ -141,6 +159,7 @@ impl Accepted<'_> {
     ) {
         let (conversation, epoch) = (request.conversation, self.next.version.epoch);
         let member = |device: &DeviceId| cells::member(conversation, *device);
+        let of_device = |device: &DeviceId| cells::conversation_of(*device, conversation);
         cells.extend([
             (cells::epoch(conversation), at_seq(&epoch.to_le_bytes())),
             (cells::began(conversation, epoch), at_seq(&[])),
@@ -150,28 +169,28 @@ impl Accepted<'_> {
             ),
         ]);
         // Whoever goes and comes in one commit has come: later cells win.
-        let founder = self
-            .founder
-            .iter()
-            .map(|device| (member(device), plain(Membership::founder())));
-        cells.extend(founder);
-        let left = |after: &Seq| at_seq(&Membership::left_prefix(*after));
-        cells.extend(
-            self.leavers
-                .iter()
-                .map(|(device, after)| (member(device), left(after))),
-        );
-        let joined = || at_seq(&Membership::joined_prefix());
-        cells.extend(self.joiners.iter().map(|device| (member(device), joined())));
-        let mark = || plain(Bytes::from_static(b"1"));
-        cells.extend(
-            self.joiners
-                .iter()
-                .map(|device| (storage::mailbox_mark(*device), mark())),
-        );
+        if let Some(device) = &self.founder {
+            cells.push((member(device), plain(Membership::founder())));
+            cells.push((of_device(device), plain(note())));
+        }
+        for (device, after) in &self.leavers {
+            cells.push((member(device), at_seq(&Membership::left_prefix(*after))));
+            cells.push((of_device(device), None));
+        }
+        for device in self.joiners.iter().chain(&self.comer) {
+            cells.push((member(device), at_seq(&Membership::joined_prefix())));
+            cells.push((of_device(device), plain(note())));
+        }
+        for device in &self.joiners {
+            cells.push((storage::mailbox_mark(*device), plain(note())));
+        }
+        let [before, after] = &self.marks;
+        if before != after {
+            cells.push(after.cell(conversation));
+        }
         if let (Some(tree), Some(hash)) = (&self.tree, tree_hash) {
             cells.push((cells::tree(conversation, hash), plain(tree.clone())));
-            cells.push((cells::tree_age(conversation, request.now, hash), mark()));
+            cells.push((cells::tree_age(conversation, request.now, hash), plain(note())));
         }
         if let Some(snapshot) = &self.snapshot {
             cells.push((cells::snapshot(conversation), at_seq(snapshot)));

@@ -43,6 +43,27 @@ pub(crate) fn members(conversation: ConversationId) -> Key {
     key(&[b"member/", conversation.as_bytes(), b"/"])
 }
 
+/// There for every conversation that a device is in, until the device is revoked: what [`member`] says, seen from the
+/// other side.
+pub(crate) fn conversation_of(device: DeviceId, conversation: ConversationId) -> Key {
+    key(&[&conversations_of(device), conversation.as_bytes()])
+}
+
+pub(crate) fn conversations_of(device: DeviceId) -> Key {
+    key(&[b"member-of/", device.as_bytes(), b"/"])
+}
+
+/// There once a device is revoked, with the address of the account that it was of, or nothing once that is deleted.
+/// Never taken back.
+pub(crate) fn revoked(device: DeviceId) -> Key {
+    key(&[b"revoked/", device.as_bytes()])
+}
+
+/// Ids of the revoked devices that still have a leaf, in order; not there when there are none.
+pub(crate) fn revoked_in(conversation: ConversationId) -> Key {
+    key(&[b"revoked-in/", conversation.as_bytes()])
+}
+
 /// MLSMessage(GroupInfo) of the current epoch.
 pub(crate) fn group_info(conversation: ConversationId) -> Key {
     key(&[b"info/", conversation.as_bytes()])
@@ -80,6 +101,11 @@ pub(crate) fn cursors(log: LogId) -> Key {
         LogId::Mailbox(id) => (b"mailbox/", id.as_bytes()),
     };
     key(&[b"cursor/", kind, id, b"/"])
+}
+
+/// What stands in a cell that only needs to be there.
+pub(crate) fn note() -> Bytes {
+    Bytes::from_static(b"1")
 }
 
 fn key(parts: &[&[u8]]) -> Key {
@@ -234,6 +260,8 @@ mod tests {
         assert!(proposed(a, 3, device).starts_with(&began(a, 3)));
         assert!(!began(a, 3).starts_with(&began(a, 4)));
         assert!(began(a, 255) < began(a, 256));
+        assert!(!conversation_of(device, a).starts_with(&members(a)));
+        assert!(!revoked_in(a).starts_with(&revoked(DeviceId::new([1; 16]))));
         assert_ne!(
             cursor(LogId::Conversation(a), device),
             cursor(LogId::Mailbox(DeviceId::new([1; 16])), device)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use mls::{Applied, Error, PublicGroup};
+use mls::{Applied, ConversationKind, Error, PublicGroup};
 use storage::{Batch, Check, Logs, Seq};
 use types::wire::{self, RefusalCode};
 use types::{DeviceId, EntryId, Refusal};
@@ -11,7 +11,7 @@ use types::{DeviceId, EntryId, Refusal};
 use crate::batch::{Accepted, Prepared, snapshot};
 use crate::cells::{self, Version, damaged};
 use crate::groups::{Loaded, SNAPSHOT_EVERY};
-use crate::registry::vouch;
+use crate::revocation::Marks;
 use crate::submit::{Request, conversation_exists, inspect_application, not_the_sender};
 use crate::{Delivery, Registry, refusal};
 
@@ -22,7 +22,7 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         request: &Request,
         commit: &wire::Commit,
     ) -> Result<Prepared, Refusal> {
-        self.current(request).await?;
+        self.entitled(request.sender.device, request.conversation).await?;
         let before = self.loaded(request).await?;
         let mut group = PublicGroup::clone(&before.group);
         let applied = match group.apply(&commit.commit, request.now) {
@@ -58,7 +58,8 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         let applied = group
             .apply(&commit.commit, request.now)
             .map_err(refusal::handshake)?;
-        vouch(&self.registry, &applied.by).await?;
+        check_id(&group, &applied)?;
+        self.vouch(request.sender.device, &applied.by).await?;
         let checks = vec![Check::Cell {
             key: cells::epoch(request.conversation),
             value: None,
@@ -84,14 +85,15 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         if applied.by.device_id != request.sender.device {
             return Err(not_the_sender());
         }
-        for member in &applied.added {
-            vouch(&self.registry, member).await?;
+        for member in applied.added.iter().chain(&applied.recertified) {
+            self.vouch(request.sender.device, member).await?;
         }
         next.group
             .inspect_group_info(&commit.group_info)
             .map_err(refusal::handshake)?;
         check_application(request, commit, applied.epoch)?;
-        let joiners = joiners(commit, &applied)?;
+        let (joiners, comer) = joiners(commit, &applied)?;
+        let marks = self.marks_after(request, commit, &applied).await?;
         let is_genesis = !commit.genesis.is_empty();
         let snapshot_due = next.unsaved >= SNAPSHOT_EVERY;
         if snapshot_due {
@@ -104,6 +106,8 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
             tree: (!joiners.is_empty()).then(|| tree(&next.group)).transpose()?,
             snapshot: snapshot_due.then(|| snapshot(&next.group)).transpose()?,
             joiners,
+            comer,
+            marks,
             next,
         };
         Ok(accepted.prepare(
@@ -113,6 +117,21 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
                 ..Batch::default()
             },
         ))
+    }
+
+    /// The revoked devices in the conversation before and after a commit. A message may go with it when none is left.
+    async fn marks_after(
+        &self,
+        request: &Request,
+        commit: &wire::Commit,
+        applied: &Applied,
+    ) -> Result<[Marks; 2], Refusal> {
+        let before = self.marks(request.conversation).await?;
+        let after = before.without(applied.removed.iter().map(|member| member.device_id));
+        if !commit.application.is_empty() {
+            self.may_say(&after).await?;
+        }
+        Ok([before, after])
     }
 
     /// Since when those who go could read, which they may go on doing up to this commit.
@@ -154,8 +173,23 @@ fn check_application(request: &Request, commit: &wire::Commit, epoch: u64) -> Re
     inspect_application(&commit.application, request.conversation, epoch)
 }
 
-/// Every added device has a Welcome, and every Welcome a device that was added.
-fn joiners(commit: &wire::Commit, applied: &Applied) -> Result<Vec<DeviceId>, Refusal> {
+/// Accounts' own conversations have ids of their own, under which nobody else begins anything.
+fn check_id(group: &PublicGroup, applied: &Applied) -> Result<(), Refusal> {
+    let is_own = group.policy().map_err(refusal::handshake)?.kind == ConversationKind::Account;
+    let fits = match is_own {
+        true => group.id() == crypto::account_conversation(&applied.by.address),
+        false => !crypto::is_account_conversation(group.id()),
+    };
+    if fits {
+        return Ok(());
+    }
+    let message = "This id is kept for an account's own conversation. Begin this one under another id.";
+    Err(Refusal::new(RefusalCode::NotPermitted, message))
+}
+
+/// The devices that come in by a Welcome, and the one that comes in by itself. Each of the former has one Welcome, and
+/// there is no other.
+fn joiners(commit: &wire::Commit, applied: &Applied) -> Result<(Vec<DeviceId>, Option<DeviceId>), Refusal> {
     let joiners = commit
         .welcomes
         .iter()
@@ -164,9 +198,10 @@ fn joiners(commit: &wire::Commit, applied: &Applied) -> Result<Vec<DeviceId>, Re
         .collect::<Result<Vec<_>, _>>()
         .map_err(Refusal::malformed)?;
     let welcomed: BTreeSet<&DeviceId> = joiners.iter().collect();
-    let added: BTreeSet<&DeviceId> = applied.added.iter().map(|member| &member.device_id).collect();
+    let mut added: BTreeSet<&DeviceId> = applied.added.iter().map(|member| &member.device_id).collect();
+    let comer = applied.external.then(|| added.pop_first().copied()).flatten();
     if welcomed == added && joiners.len() == commit.welcomes.len() && joiners.len() == added.len() {
-        return Ok(joiners);
+        return Ok((joiners, comer));
     }
     let message = "There must be one Welcome for each device that the commit adds, and no other.";
     Err(Refusal::new(RefusalCode::InvalidCommit, message))

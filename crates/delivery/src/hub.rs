@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
@@ -27,6 +27,10 @@ pub struct Doorbell {
     bell: Arc<Bell>,
     hub: Hub,
 }
+
+/// Rings one doorbell from elsewhere. Rings to nobody once that is gone.
+#[derive(Clone, Debug)]
+pub struct Ringer(Weak<Bell>);
 
 #[derive(Debug, Default)]
 struct Bell {
@@ -98,6 +102,11 @@ impl Doorbell {
         self.bell.ring(None);
     }
 
+    /// Rings this doorbell from elsewhere.
+    pub fn ringer(&self) -> Ringer {
+        Ringer(Arc::downgrade(&self.bell))
+    }
+
     /// The logs that have grown since this was last asked, in order; the bell is silent again.
     pub fn take(&self) -> BTreeSet<LogId> {
         let mut state = lock(&self.bell.state);
@@ -123,6 +132,15 @@ impl Drop for Doorbell {
     fn drop(&mut self) {
         let followed = std::mem::take(&mut lock(&self.bell.state).followed);
         self.forget(followed);
+    }
+}
+
+impl Ringer {
+    /// Rings without a log.
+    pub fn ring(&self) {
+        if let Some(bell) = self.0.upgrade() {
+            bell.ring(None);
+        }
     }
 }
 
@@ -170,6 +188,13 @@ mod tests {
 
         bell.ring();
         assert_eq!(bell.rang().now_or_never(), Some(()));
+        assert!(bell.take().is_empty());
+
+        let ringer = bell.ringer();
+        ringer.ring();
+        assert_eq!(bell.rang().now_or_never(), Some(()));
+        drop(bell);
+        ringer.ring();
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod hub;
 mod read;
 mod refusal;
 mod registry;
+mod revocation;
 mod submit;
 mod sweep;
 #[cfg(any(test, feature = "testing"))]
@@ -26,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use storage::Logs;
 
-pub use hub::{Doorbell, Hub};
+pub use hub::{Doorbell, Hub, Ringer};
 pub use read::{ReadFrom, Reading};
 pub use registry::{Owner, Registry};
 pub use submit::{Outcome, Sender};

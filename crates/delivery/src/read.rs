@@ -91,16 +91,16 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         Err(Refusal::new(RefusalCode::UnknownTree, message))
     }
 
-    /// What a member needs to rejoin.
+    /// What a member needs to rejoin, and another device of a member's account to come in.
     ///
     /// # Errors
-    /// `NOT_A_MEMBER`, or the store's.
+    /// `NOT_A_MEMBER`, `UNKNOWN_CONVERSATION`, or the store's.
     pub async fn fetch_group(
         &self,
         device: DeviceId,
         conversation: ConversationId,
     ) -> Result<wire::Group, Refusal> {
-        self.member(device, conversation).await?;
+        self.entitled(device, conversation).await?;
         for _ in 0..ATTEMPTS {
             let loaded = self
                 .group(conversation)
@@ -135,6 +135,15 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
     ) -> Result<Option<Membership>, Refusal> {
         let cell = self.logs.cell(&cells::member(conversation, device)).await?;
         cell.map(|bytes| Membership::decode(&bytes)).transpose()
+    }
+
+    pub(crate) async fn is_member(
+        &self,
+        device: DeviceId,
+        conversation: ConversationId,
+    ) -> Result<bool, Refusal> {
+        let membership = self.membership(conversation, device).await?;
+        Ok(membership.is_some_and(Membership::is_current))
     }
 
     async fn readable(&self, device: DeviceId, log: LogId) -> Result<Membership, Refusal> {

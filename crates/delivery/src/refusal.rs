@@ -26,7 +26,7 @@ fn policy(violation: &Violation) -> Refusal {
     match violation {
         Violation::Full { limit, .. } => Refusal::new(RefusalCode::GroupFull, message)
             .with(Detail::Limit(u64::try_from(*limit).unwrap_or(u64::MAX))),
-        Violation::Proposal(_) | Violation::Malformed | Violation::Genesis => {
+        Violation::Proposal(_) | Violation::Malformed | Violation::Genesis | Violation::Evidence(_) => {
             Refusal::new(RefusalCode::InvalidCommit, message)
         }
         // What is left are things that another member may do, or nobody.
@@ -51,6 +51,13 @@ pub(crate) fn not_a_member() -> Refusal {
         RefusalCode::NotAMember,
         "This device is not a member of the conversation. Ask one of its admins to add you.",
     )
+}
+
+/// Told to a device of this account; of none, when the account was deleted.
+pub(crate) fn device_revoked(owner: &str) -> Refusal {
+    let whose = if owner.is_empty() { "its account" } else { owner };
+    let message = format!("This device was removed from {whose}. What it sends is not accepted any more.");
+    Refusal::new(RefusalCode::DeviceRevoked, message)
 }
 
 fn capital(text: &impl ToString) -> String {
@@ -91,6 +98,11 @@ mod tests {
             Violation::RemoveNotAbove(anna),
             RefusalCode::NotPermitted,
             "Only somebody with a higher role may remove anna@city.example.",
+        );
+        check(
+            Violation::Evidence("is malformed"),
+            RefusalCode::InvalidCommit,
+            "The evidence that a device is revoked is malformed.",
         );
         check(
             Violation::Genesis,

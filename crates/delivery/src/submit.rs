@@ -17,7 +17,7 @@ use crate::batch::Prepared;
 use crate::cells::{self, Version};
 use crate::entry::Origin;
 use crate::read::ReadFrom;
-use crate::{Delivery, Registry, entry, refusal};
+use crate::{Delivery, Registry, entry, refusal, revocation};
 
 /// What a submit comes to, once it is on disk or known not to be.
 ///
@@ -42,11 +42,18 @@ pub(crate) struct Request {
     pub(crate) conversation: ConversationId,
     pub(crate) entry_id: EntryId,
     pub(crate) epoch: u64,
+    /// It is a message, not a change.
+    pub(crate) says: bool,
 }
 
 impl Request {
     pub(crate) fn log(&self) -> LogId {
         LogId::Conversation(self.conversation)
+    }
+
+    /// Holds until the sender's device is revoked.
+    pub(crate) fn check_sender(&self) -> Check {
+        revocation::check_device(self.sender.device)
     }
 
     pub(crate) fn origin(&self) -> Origin {
@@ -91,9 +98,15 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
     ) -> Result<Prepared, Refusal> {
         let version = self.current(request).await?;
         inspect_application(message, request.conversation, version.epoch)?;
+        let marks = self.marks(request.conversation).await?;
+        self.may_say(&marks).await?;
         let content = EntryContent::Application(message.clone());
         Ok(Prepared::new(Batch {
-            checks: vec![version.check_epoch(request.conversation)],
+            checks: vec![
+                version.check_epoch(request.conversation),
+                marks.check(request.conversation),
+                request.check_sender(),
+            ],
             appends: vec![request.origin().append(request.log(), request.entry_id, content)],
             cells: Vec::new(),
         }))
@@ -126,10 +139,10 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
     pub(crate) async fn current(&self, request: &Request) -> Result<Version, Refusal> {
         let version = self.version(request.conversation).await?;
         let version = version.ok_or_else(refusal::unknown_conversation)?;
-        let membership = self
-            .membership(request.conversation, request.sender.device)
-            .await?;
-        if !membership.is_some_and(cells::Membership::is_current) {
+        if !self
+            .is_member(request.sender.device, request.conversation)
+            .await?
+        {
             return Err(refusal::not_a_member());
         }
         if version.epoch != request.epoch {
@@ -215,16 +228,38 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         Ok(wire::Accepted { seq, repeated: true })
     }
 
-    /// Another handshake came first.
+    /// Another handshake came first, or a revocation.
     async fn overtaken(&self, request: &Request) -> Refusal {
-        // Nothing but a genesis gets as far as the store with epoch zero.
-        if request.epoch == 0 {
-            return conversation_exists();
+        match self.lockout(request.sender.device).await {
+            Ok(None) => {}
+            Ok(Some(refusal)) | Err(refusal) => return refusal,
         }
-        match self.current(request).await {
-            Ok(version) => self.stale(request, version).await,
+        match self.version(request.conversation).await {
+            // Nothing but a genesis gets as far as the store with epoch zero.
+            Ok(Some(_)) if request.epoch == 0 => conversation_exists(),
+            Ok(Some(version)) => self.out_of_date(request, version).await,
+            Ok(None) => joiner_revoked(),
             Err(refusal) => refusal,
         }
+    }
+
+    async fn out_of_date(&self, request: &Request, version: Version) -> Refusal {
+        if let Err(refusal) = self.objection(request, version).await {
+            return refusal;
+        }
+        // In the epoch that it was made in, too, a commit is to be made anew: a device was revoked that it adds, or does
+        // not remove.
+        self.stale(request, version).await
+    }
+
+    /// What now speaks against a submit besides its epoch.
+    async fn objection(&self, request: &Request, version: Version) -> Result<(), Refusal> {
+        self.entitled(request.sender.device, request.conversation).await?;
+        if request.says && version.epoch == request.epoch {
+            let marks = self.marks(request.conversation).await?;
+            self.may_say(&marks).await?;
+        }
+        Ok(())
     }
 
     /// The answer to whoever is in another epoch, or has not seen a proposal of this one.
@@ -257,7 +292,12 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
             entries: limits::MISSED_ENTRIES,
             bytes: MISSED_BYTES,
         };
-        Ok(self.read(request.sender.device, from).await?.entries)
+        match self.read(request.sender.device, from).await {
+            Ok(reading) => Ok(reading.entries),
+            // It was about to come in, and may read nothing yet.
+            Err(refusal) if refusal.code == RefusalCode::NotAMember => Ok(Vec::new()),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// The last seq before the handshake that the sender lacks, when it is known.
@@ -294,6 +334,7 @@ fn request(now: Timestamp, sender: Sender, submit: &wire::Submit) -> Result<Requ
             .map_err(Refusal::malformed)?,
         entry_id: submit.entry_id.as_ref().try_into().map_err(Refusal::malformed)?,
         epoch: submit.epoch,
+        says: matches!(submit.content, Some(Content::Application(_))),
     })
 }
 
@@ -316,6 +357,14 @@ pub(crate) fn not_the_sender() -> Refusal {
     Refusal::new(
         RefusalCode::NotPermitted,
         "This change was made by another device than the one that is logged in. Submit your own.",
+    )
+}
+
+fn joiner_revoked() -> Refusal {
+    Refusal::new(
+        RefusalCode::ForgedCertificate,
+        "A device that was to be added was removed from its account meanwhile. Look the accounts up again, and begin \
+         the conversation anew.",
     )
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use storage::{Batch, Logs, Outcome, ReadLimits, Seq, StoredEntry, Value};
+use storage::{Batch, Logs, Outcome, Page, ReadLimits, Seq, StoredEntry, Value};
 use types::{ConversationId, DeviceId, LogId, Refusal, Timestamp, TreeHash};
 
 use crate::batch::{expired, snapshot};
-use crate::cells::{self, Membership, Version};
+use crate::cells::{self, Membership, Version, damaged};
 use crate::{Delivery, Registry, entry, lock};
 
 /// Logs looked at in one call.
@@ -109,6 +109,11 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
     async fn trim_log(&self, log: LogId, now: Timestamp) -> Result<(), Refusal> {
         let least = ReadLimits { entries: 1, bytes: 0 };
         let page = self.logs.read(log, 0, least).await?;
+        if let LogId::Mailbox(device) = log
+            && self.is_revoked(device).await?
+        {
+            return self.drop_mailbox(device, page).await;
+        }
         if let Some(first) = page.entries.first() {
             let aged = match is_aged(first, now)? {
                 true => self.aged(log, page.first, now).await?,
@@ -123,6 +128,18 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
             LogId::Conversation(conversation) => self.drop_trees(conversation, now).await,
             LogId::Mailbox(_) => Ok(()),
         }
+    }
+
+    /// Nobody reads it any more.
+    async fn drop_mailbox(&self, device: DeviceId, page: Page) -> Result<(), Refusal> {
+        let log = LogId::Mailbox(device);
+        if !page.entries.is_empty() {
+            // What leads here stays until nothing is found: a crash may bring entries back.
+            return Ok(self.logs.trim(log, page.head).await?);
+        }
+        let gone = [storage::mailbox_mark(device), cells::cursor(log, device)];
+        self.logs.put_lazily(gone.map(|key| (key, None)).into())?;
+        Ok(())
     }
 
     async fn trim_up_to(&self, log: LogId, up_to: Seq) -> Result<(), Refusal> {
@@ -228,11 +245,17 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         for cell in self.logs.cells(&prefix, usize::MAX).await? {
             let membership = Membership::decode(&cell.value)?;
             let cursor = cursors.get(&cell.key[prefix.len()..]).copied().unwrap_or(0);
-            if cursor < membership.last() {
+            if cursor < membership.last() && !self.is_gone(&cell.key[prefix.len()..]).await? {
                 passed = passed.min(cursor.max(membership.after()));
             }
         }
         Ok(passed)
+    }
+
+    /// Whether the device will never read again.
+    async fn is_gone(&self, device: &[u8]) -> Result<bool, Refusal> {
+        let device = DeviceId::try_from(device).map_err(|_| damaged("a membership"))?;
+        self.is_revoked(device).await
     }
 
     /// Cursors by the device's bytes.

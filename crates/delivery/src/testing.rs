@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crypto::testing::{SomeDevice, Someone};
 use crypto::{DeviceCertificate, DeviceKey, RegisterProof, Rng};
 use futures_util::FutureExt;
-use mls::{Change, CommitBundle, Device, Group, Policy};
+use mls::{Change, CommitBundle, Device, Group, JoinWith, Policy, Rejoin};
 use storage::memory::MemoryLogs;
 use storage::{Batch, Cell, Error, Incarnation, Key, Logs, Outcome, Page, ReadLimits, Seq};
 use types::wire::submit::Content;
@@ -33,7 +33,7 @@ pub fn ready<T>(future: impl Future<Output = T>) -> T {
         .expect("nothing waits over the in-memory store")
 }
 
-/// Somebody with one device.
+/// Somebody at one device.
 pub struct Person {
     /// `name@city.example`.
     pub address: Address,
@@ -66,7 +66,32 @@ impl Person {
     /// When the name cannot be a handle.
     pub fn from_rng(name: &str, rng: Rng) -> Self {
         let address: Address = format!("{name}@city.example").parse().expect("a handle");
-        let someone = Someone::new(&address.to_string(), &rng, NOW);
+        Self::at(Someone::new(&address.to_string(), &rng, NOW), rng)
+    }
+
+    /// The same person at a new device, which stands in lists from `list_number` on.
+    pub fn at_another_device(&self, list_number: u64, seed: u8) -> Self {
+        let rng = Rng::from_seed([seed; 32]);
+        let device = self.someone.another_device(list_number, &rng, NOW);
+        Self::at(self.someone_with(device), rng)
+    }
+
+    /// The same person at this device after it got another certificate.
+    pub fn recertified(&self, device: SomeDevice) -> Self {
+        Self::at(self.someone_with(device), self.rng.clone())
+    }
+
+    fn someone_with(&self, device: SomeDevice) -> Someone {
+        Someone {
+            address: self.address.clone(),
+            account: self.someone.account.clone(),
+            recovery: self.someone.recovery.clone(),
+            successions: self.someone.successions.clone(),
+            device,
+        }
+    }
+
+    fn at(someone: Someone, rng: Rng) -> Self {
         let SomeDevice {
             key,
             signed,
@@ -74,7 +99,7 @@ impl Person {
         } = someone.device.clone();
         let device = Device::new(&signed, &certificate, &key, rng.clone(), []);
         Self {
-            address,
+            address: someone.address.clone(),
             someone,
             key,
             signed,
@@ -119,12 +144,23 @@ impl Person {
         made.expect("a key package").into()
     }
 
+    /// Begins a conversation under this id, alone.
+    ///
+    /// # Panics
+    /// When MLS refuses.
+    pub fn begin_under(&self, id: ConversationId, policy: &Policy) -> (Group, wire::Submit) {
+        self.begin_with(id, policy, &[])
+    }
+
     /// Begins a conversation and commits these changes in it; it is theirs at once, as nobody contests a beginning.
     ///
     /// # Panics
     /// When MLS refuses.
     pub fn begin(&self, policy: &Policy, changes: &[Change]) -> (Group, wire::Submit) {
-        let id = self.rng.conversation_id();
+        self.begin_with(self.rng.conversation_id(), policy, changes)
+    }
+
+    fn begin_with(&self, id: ConversationId, policy: &Policy, changes: &[Change]) -> (Group, wire::Submit) {
         let mut group = self.device.create(id, SUITE, policy, NOW).expect("a group");
         let genesis = group.genesis().expect("a genesis");
         let bundle = group.commit(changes, NOW).expect("a commit");
@@ -139,6 +175,25 @@ impl Person {
     /// A commit, with all that goes with it.
     pub fn submit_commit(&self, id: ConversationId, bundle: CommitBundle) -> wire::Submit {
         self.submit(id, bundle.epoch, Content::Commit(bundle.into()))
+    }
+
+    /// An external commit by which this device comes in, or back.
+    ///
+    /// # Panics
+    /// When MLS refuses.
+    pub fn come_in(&self, found: &wire::Group) -> (Rejoin, wire::Submit) {
+        let with = JoinWith {
+            message: &found.group_info,
+            ratchet_tree: &found.ratchet_tree,
+        };
+        let made = self.device.rejoin(with, NOW).expect("an external commit");
+        let commit = wire::Commit {
+            commit: made.commit.clone().into(),
+            group_info: made.group_info.clone().into(),
+            ..wire::Commit::default()
+        };
+        let submit = self.submit(made.conversation, made.epoch, Content::Commit(commit));
+        (made, submit)
     }
 
     /// A message.
@@ -240,6 +295,11 @@ impl People {
             account_key: person.someone.account.public(),
         };
         lock(&self.0).insert(person.device_id(), owner);
+    }
+
+    /// Strikes somebody's device off.
+    pub fn remove(&self, person: &Person) {
+        lock(&self.0).remove(&person.device_id());
     }
 }
 

@@ -12,6 +12,7 @@ use types::{Address, DeviceId, EntryId, LogId, Refusal, Suite, Timestamp, limits
 use crate::Directory;
 use crate::accounts::{FRAME_SLACK, check_count};
 use crate::buckets::Buckets;
+use crate::refusals::unknown_account;
 use crate::stock::{LastResort, Shelf, Stock};
 
 /// How often to begin anew when others claim from the same device: one of them gets on each time.
@@ -317,13 +318,6 @@ fn notice_id(shelf: Shelf, stock: &Stock) -> EntryId {
     let mut id = [0; EntryId::LEN];
     id.copy_from_slice(&hash[..EntryId::LEN]);
     EntryId::new(id)
-}
-
-fn unknown_account(address: &str) -> Refusal {
-    Refusal::new(
-        RefusalCode::UnknownAccount,
-        format!("There is no account {address} here. Check how it is written."),
-    )
 }
 
 fn no_key_package(address: &str) -> Refusal {

@@ -8,10 +8,18 @@
 
 mod accounts;
 mod buckets;
+mod change;
 mod claim;
+mod clear;
+mod deletion;
+mod devices;
 mod handles;
+mod proposal;
 mod publish;
+mod recovery;
+mod refusals;
 mod register;
+mod sizes;
 mod stock;
 
 use std::sync::{Arc, Mutex};
@@ -19,7 +27,10 @@ use std::sync::{Arc, Mutex};
 use storage::{Logs, Records};
 use types::Realm;
 
+pub use change::{Changed, CheckedChange};
 pub use claim::{Claimer, Claims};
+pub use devices::Standing;
+pub use refusals::{account_deleted, device_revoked};
 
 /// The directory of a realm.
 pub struct Directory<L, R> {

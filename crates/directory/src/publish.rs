@@ -27,18 +27,22 @@ impl<L: Logs, R: Records> Directory<L, R> {
     /// Adds to the stock of a device. What was ever in it is not added again.
     ///
     /// # Errors
-    /// `BAD_KEY_PACKAGE`, `TOO_LARGE`, `MALFORMED`, `UNKNOWN_DEVICE`, or the store's.
+    /// `BAD_KEY_PACKAGE`, `TOO_LARGE`, `MALFORMED`, `UNKNOWN_DEVICE`, `DEVICE_REVOKED`, or the store's.
     pub async fn publish(
         &self,
         now: Timestamp,
         device: DeviceId,
         request: &wire::PublishKeyPackages,
     ) -> Result<wire::KeyPackageStock, Refusal> {
-        let owner = self.device(device).await?.ok_or_else(unknown_device)?;
+        let owner = self.listed(device).await?;
         let delivery = inspect(now, &owner, request)?;
         for _ in 0..ATTEMPTS {
             let new = self.unseen(&delivery).await?;
             let (cell, mut stock) = self.on_shelf(delivery.shelf).await?;
+            // Asked after the stock, which changes once a device got another certificate: the batch would not hold.
+            if self.listed(device).await? != owner {
+                return Err(outdated());
+            }
             let expired = stock.first;
             self.pass_expired(delivery.shelf, &mut stock, now).await?;
             let expired = (expired..stock.first).map(|number| (delivery.shelf.one_time(number), None));
@@ -193,14 +197,12 @@ fn inspect_one(
     })
 }
 
+fn outdated() -> Refusal {
+    let message = "This device has got another certificate meanwhile. Make key packages with that one.";
+    Refusal::new(RefusalCode::BadKeyPackage, message)
+}
+
 fn bad_key_package(error: mls::Error) -> Refusal {
     let message = format!("A key package was not accepted: {error}. Make it anew.");
     Refusal::new(RefusalCode::BadKeyPackage, message).because(error)
-}
-
-fn unknown_device() -> Refusal {
-    Refusal::new(
-        RefusalCode::UnknownDevice,
-        "This device is not in the account's device list. Link it again.",
-    )
 }

@@ -8,9 +8,8 @@ use types::{Address, Duration, Handle, ParseError, Refusal, Timestamp};
 
 use crate::Directory;
 use crate::handles::likeness;
-
-/// Longest sealed account key, in bytes; today's have 60.
-const SEALED_ACCOUNT_KEY_BYTES: usize = 512;
+use crate::refusals::{device_taken, forged, forged_certificate};
+use crate::sizes;
 
 /// What somebody who registers has shown.
 struct Registration {
@@ -45,6 +44,7 @@ impl<L: Logs, R: Records> Directory<L, R> {
                 .unwrap_or_default()
                 .encode_to_vec()
                 .into(),
+            last_seen: None,
         };
         match self.records.insert_account(account.clone(), device).await {
             Ok(Inserted::Done) => Ok(registration.address),
@@ -60,21 +60,17 @@ impl<L: Logs, R: Records> Directory<L, R> {
 
     fn verify(&self, nonce: &[u8], request: &wire::Register) -> Result<Registration, Refusal> {
         let handle: Handle = request.handle.parse().map_err(malformed_handle)?;
-        if request.sealed_account_key.len() > SEALED_ACCOUNT_KEY_BYTES {
-            return Err(Refusal::too_large(
-                "A sealed account key",
-                SEALED_ACCOUNT_KEY_BYTES,
-                "bytes",
-            ));
-        }
+        sizes::check_sealed_account_key(&request.sealed_account_key)?;
         let address = Address {
             handle,
             realm: self.realm.clone(),
         };
         let missing = || Refusal::malformed("the device list or the certificate is missing");
         let signed = request.device_certificate.as_ref().ok_or_else(missing)?;
+        sizes::check_certificate(signed)?;
         let certificate = DeviceCertificate::verify(signed).map_err(forged)?;
         let signed = request.device_list.as_ref().ok_or_else(missing)?;
+        sizes::check_list(signed)?;
         let list = DeviceList::verify(signed).map_err(forged)?;
         let proof = RegisterProof {
             realm: &self.realm,
@@ -102,6 +98,12 @@ impl Registration {
             "the device list or the certificate is for another address"
         } else if list.account_key != certificate.account_key {
             "the device list and the certificate are by different account keys"
+        } else if list.recovery_key != certificate.recovery_key {
+            "the device list and the certificate name different recovery keys"
+        } else if !certificate.predecessors.is_empty() {
+            "a new account has no account keys before its first one"
+        } else if certificate.list_number != 1 {
+            "the first device must stand in the first device list"
         } else if list.number != 1 || list.devices != [certificate.device_id] {
             "the first device list must hold exactly the first device"
         } else {
@@ -163,25 +165,7 @@ fn taken(handle: &Handle) -> Refusal {
 fn confusable(handle: &Handle, with: &Handle) -> Refusal {
     Refusal::new(
         RefusalCode::HandleConfusable,
-        format!("{handle} looks like {with}, which exists. Choose a name that nobody can take for it."),
-    )
-}
-
-fn device_taken() -> Refusal {
-    Refusal::new(
-        RefusalCode::NotPermitted,
-        "This device belongs to an account already. Register with a new device key.",
-    )
-}
-
-fn forged(error: crypto::Error) -> Refusal {
-    forged_certificate(&error).because(error)
-}
-
-fn forged_certificate(why: impl std::fmt::Display) -> Refusal {
-    Refusal::new(
-        RefusalCode::ForgedCertificate,
-        format!("The account's certificates were not accepted: {why}. Make them anew with the account key."),
+        format!("{handle} looks like {with}, which is taken. Choose a name that nobody can take for it."),
     )
 }
 

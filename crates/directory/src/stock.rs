@@ -5,7 +5,7 @@ use storage::{Key, Logs, Records};
 use types::{DeviceId, Refusal, Suite, Timestamp, limits, wire};
 
 use crate::Directory;
-use crate::accounts::damaged;
+use crate::refusals::damaged;
 
 /// A device's stock for one suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! Registering, and being looked up.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 mod common;
 
 use bytes::Bytes;
 use common::{NONCE, Town};
 use crypto::RegisterProof;
+use crypto::testing::Someone;
 use delivery::testing::{NOW, Person, ready};
 use types::wire::RefusalCode;
 use types::{DeviceId, limits, wire};
@@ -66,7 +65,7 @@ fn handles_that_cannot_be_had() {
     );
     assert_eq!(
         message,
-        "an.na looks like anna, which exists. Choose a name that nobody can take for it."
+        "an.na looks like anna, which is taken. Choose a name that nobody can take for it."
     );
     let message = town.refused(
         &Person::new("cope", 3).register(&NONCE),
@@ -152,6 +151,35 @@ fn everything_that_is_shown_must_belong_together() {
     check(
         &|request| request.signature = Bytes::new(),
         RefusalCode::BadSignature,
+    );
+    // By other recovery words, from a later list, and as if there had been another key before.
+    let certify = |someone: &Someone, list_number| {
+        Some(someone.certify((anna.key.clone(), true), list_number, NOW).signed)
+    };
+    let mut someone = Person::new("anna", 1).someone;
+    someone.recovery = eve.someone.recovery.clone();
+    check(
+        &|request| request.device_certificate = certify(&someone, 1),
+        forged,
+    );
+    check(
+        &|request| request.device_certificate = certify(&anna.someone, 2),
+        forged,
+    );
+    let mut someone = Person::new("anna", 1).someone;
+    someone.succeed(1, &anna.rng, NOW);
+    check(
+        &|request| {
+            request.device_certificate = certify(&someone, 1);
+            request.device_list = Some(someone.list(1, &[anna.device_id()], NOW));
+            let proof = RegisterProof {
+                realm: &anna.address.realm,
+                handle: &anna.address.handle,
+                nonce: &NONCE,
+            };
+            request.signature = proof.sign(&someone.account);
+        },
+        forged,
     );
     // Signed for another connection.
     check(

@@ -4,6 +4,7 @@
 
 mod person;
 mod programs;
+pub mod proxy;
 mod server;
 
 pub use person::{Failed, Person};

@@ -41,11 +41,19 @@ impl Person {
     /// # Errors
     /// [`Failed`], as everything here that runs a command.
     pub fn register(server: &Server, folder: &Path, handle: &str) -> Result<Self> {
+        Self::register_at(server.url(), folder, handle)
+    }
+
+    /// The same at whatever answers there.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub fn register_at(url: &str, folder: &Path, handle: &str) -> Result<Self> {
         let mut person = Self {
             home: folder.join("homes").join(handle),
             address: String::new(),
         };
-        let said = person.run(&["register", handle, "--server", server.url()])?;
+        let said = person.run(&["register", handle, "--server", url])?;
         person.address = text(said.first(), "address")?;
         Ok(person)
     }
@@ -55,6 +63,14 @@ impl Person {
     /// # Errors
     /// [`Failed`].
     pub fn run(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        Ok(self.run_aloud(arguments)?.0)
+    }
+
+    /// The same with what it said beside its results: warnings.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub fn run_aloud(&self, arguments: &[&str]) -> Result<(Vec<Value>, String)> {
         let output = self.command(arguments)?.output()?;
         let stdout = String::from_utf8(output.stdout)?;
         let lines: Vec<Value> = stdout
@@ -62,12 +78,12 @@ impl Person {
             .map(serde_json::from_str)
             .collect::<Result<_, _>>()
             .with_context(|| stdout.clone())?;
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.success() {
-            return Ok(lines);
+            return Ok((lines, stderr));
         }
         let error = lines.last().map(|line| line["error"].clone()).unwrap_or_default();
         let field = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-        let stderr = String::from_utf8_lossy(&output.stderr);
         let message = format!("{} {stderr}", field("message"));
         Err(Failed {
             code: field("code"),

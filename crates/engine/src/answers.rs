@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::engine::Engine;
 use crate::link::{Phase, Request};
 use crate::session::will_pass;
-use crate::{Error, Event, membership, outbox, receive, rejoin};
+use crate::{Error, Event, history, membership, outbox, receive, rejoin};
 
 impl Engine {
     pub(crate) fn frame(&mut self, frame: wire::ServerFrame) -> Result<(), Error> {
@@ -25,6 +25,7 @@ impl Engine {
             ServerBody::Entries(entries) => self.entries(entries),
             ServerBody::Trimmed(trimmed) => self.trimmed(&trimmed),
             ServerBody::Ended(ended) => self.ended(&ended),
+            ServerBody::Heard(heard) => self.heard_at_meeting(&heard),
             ServerBody::Refusal(refusal) if frame.id == 0 => {
                 self.refused_session(refusal);
                 Ok(())
@@ -89,9 +90,34 @@ impl Engine {
             (Request::Subscribe(LogId::Conversation(id)), ServerBody::Subscribed(subscribed)) => {
                 self.with(id, |core, conversation| {
                     conversation.sync.head = Some(subscribed.head);
+                    history::check_head(core, conversation, subscribed.head);
                     outbox::flush(core, conversation)
                 })
             }
+            (Request::Recover, ServerBody::Recovery(recovery)) => self.recovered(recovery),
+            (Request::Meet, ServerBody::Meeting(meeting)) => {
+                self.met(&meeting);
+                Ok(())
+            }
+            (Request::ChangeDevices, ServerBody::DevicesChanged(_)) => self.devices_changed(),
+            (Request::LookUpOwn, ServerBody::Accounts(accounts)) => self.looked_up_own(&accounts),
+            (Request::ListDevices(command), ServerBody::Devices(devices)) => {
+                self.listed_devices(command, &devices);
+                Ok(())
+            }
+            (Request::DeleteAccount, ServerBody::AccountDeleted(_)) => {
+                self.deleted();
+                Ok(())
+            }
+            (Request::Transfer(id, _), ServerBody::BlobState(state)) => self.blob_state(id, &state),
+            (Request::Transfer(id, number), ServerBody::Piece(piece)) => {
+                self.piece(id, number, piece.data);
+                Ok(())
+            }
+            (Request::LookUpRevoked(id), ServerBody::Accounts(accounts)) => self
+                .with(id, |core, conversation| {
+                    membership::looked_up_revoked(core, conversation, &accounts)
+                }),
             (Request::LookUp(id, entry), ServerBody::Accounts(accounts)) => self
                 .with(id, |core, conversation| {
                     membership::looked_up(core, conversation, entry, accounts)
@@ -129,6 +155,40 @@ impl Engine {
                 self.refused_session(refusal);
                 Ok(())
             }
+            Request::Recover => {
+                self.not_begun(Error::Refused(refusal));
+                Ok(())
+            }
+            Request::Meet | Request::Say => {
+                match self.host.is_some() {
+                    true => self.link_failed(Error::Refused(refusal)),
+                    false => self.not_begun(Error::Refused(refusal)),
+                }
+                Ok(())
+            }
+            Request::ChangeDevices => self.change_refused(refusal),
+            // What this device knows of its account stays; the next connection asks again.
+            Request::LookUpOwn => {
+                self.core.event(Event::Trouble(Error::Refused(refusal)));
+                Ok(())
+            }
+            Request::ListDevices(command) => {
+                self.core.done(Some(command), Err(Error::Refused(refusal)));
+                Ok(())
+            }
+            Request::Transfer(id, _) => {
+                self.transfer_refused(id, refusal);
+                Ok(())
+            }
+            Request::DeleteAccount => {
+                let command = self.deleting.take();
+                self.core.done(command, Err(Error::Refused(refusal)));
+                Ok(())
+            }
+            Request::LookUpRevoked(id) => self.with(id, |core, conversation| {
+                conversation.sync.retry_at = Some(core.now.after(outbox::RETRY));
+                Ok(())
+            }),
             Request::Subscribe(LogId::Conversation(id))
                 if matches!(refusal.code(), Code::NotAMember | Code::UnknownConversation) =>
             {

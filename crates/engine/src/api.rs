@@ -1,8 +1,10 @@
 //! What goes into the engine and what comes out.
 
+use crate::{TransferId, TransferView};
 use content::MessageId;
+use crypto::{LinkCode, RecoveryKey};
 use mls::{ConversationKind, Role};
-use types::{Address, ConversationId, DeviceId, EntryId, Handle, wire};
+use types::{Address, ConversationId, DeviceId, EntryId, Handle, Timestamp, wire};
 use zeroize::Zeroizing;
 
 /// Names a [`Effect::Persist`], so that the driver can confirm it.
@@ -26,6 +28,24 @@ pub enum Input {
     Persisted(PersistId),
     /// Somebody wants something. Its outcome is an [`Effect::Done`].
     Command(CommandId, Command),
+    /// What [`Effect::ReadFile`] asked for.
+    FileRead {
+        /// The transfer.
+        transfer: TransferId,
+        /// Which piece.
+        number: u64,
+        /// The bytes, as many as were asked for; `None` when the file cannot be read.
+        bytes: Option<Vec<u8>>,
+    },
+    /// What [`Effect::WriteFile`] asked for is done.
+    FileWritten {
+        /// The transfer.
+        transfer: TransferId,
+        /// Bytes from the file's beginning that are in place; `None` when they could not be written.
+        done: Option<u64>,
+        /// They are on disk.
+        synced: bool,
+    },
     /// Time has passed; due at the latest at [`Engine::next_wakeup`](crate::Engine::next_wakeup).
     Tick,
 }
@@ -46,6 +66,35 @@ pub enum Effect {
     Disconnect,
     /// Send a frame.
     Send(wire::ClientFrame),
+    /// Read a part of a file, and hand it in as [`Input::FileRead`]; in this order for each transfer.
+    ReadFile {
+        /// The transfer.
+        transfer: TransferId,
+        /// Where the file is.
+        place: String,
+        /// Which piece, to be handed back.
+        number: u64,
+        /// Where the piece begins.
+        offset: u64,
+        /// How long it is.
+        len: usize,
+    },
+    /// Write a part of a file, and confirm with [`Input::FileWritten`]; in this order for each transfer. Nothing is to be
+    /// seen at the place itself before the last part is written.
+    WriteFile {
+        /// The transfer.
+        transfer: TransferId,
+        /// Where the file goes.
+        place: String,
+        /// Where the part begins. What stands there after it was of an earlier attempt, and counts nothing.
+        offset: u64,
+        /// The part.
+        bytes: Vec<u8>,
+        /// Have it on disk before it is confirmed.
+        sync: bool,
+        /// The file is whole with this.
+        is_last: bool,
+    },
     /// A command came to its end.
     Done(CommandId, Result<Answer, Error>),
     /// For people to see.
@@ -73,6 +122,69 @@ pub enum Command {
     },
     /// The person has the recovery words: this device forgets them.
     ForgetRecoveryWords,
+    /// Lets another device into the account. Takes a managing device. [`Event::LinkRequested`] asks who it is that
+    /// came; done when it is in.
+    Link {
+        /// The code that the other device shows; without one, this device shows one ([`Event::LinkCode`]).
+        code: Option<LinkCode>,
+        /// Whether the other device may link and revoke devices, too.
+        managing: bool,
+    },
+    /// Answers [`Event::LinkRequested`].
+    ConfirmLink {
+        /// The person knows that device.
+        accept: bool,
+    },
+    /// Makes this device, which has no account yet, one of somebody's account.
+    Join {
+        /// The code that the existing device shows; without one, this device shows one ([`Event::LinkCode`]).
+        code: Option<LinkCode>,
+        /// What to call this device.
+        name: String,
+    },
+    /// Brings an account back on this device, which has none yet, by its recovery words.
+    Recover {
+        /// Whose account.
+        address: Address,
+        /// The words.
+        words: RecoveryKey,
+        /// What to call this device.
+        name: String,
+        /// Revoke every other device, and give the account another key: they may be in wrong hands.
+        revoke_others: bool,
+    },
+    /// Lists the account's devices.
+    Devices,
+    /// Calls a device of the account something else.
+    RenameDevice {
+        /// Which; without one, this device.
+        device: Option<DeviceId>,
+        /// The new name.
+        name: String,
+    },
+    /// Takes a device out of the account, and its leaves out of every conversation.
+    RevokeDevice {
+        /// Which.
+        device: DeviceId,
+        /// Needed when it is a managing device: the account gets another key then.
+        words: Option<RecoveryKey>,
+    },
+    /// Leaves every conversation, then deletes the account on the server. Takes a managing device.
+    DeleteAccount,
+    /// Everything up to here was read; the account's other devices learn it.
+    MarkRead {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Seq of the last line that was read.
+        seq: u64,
+    },
+    /// Changes how a conversation is treated, on all devices of the account.
+    Set {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// What about it.
+        setting: Setting,
+    },
     /// Says something. Done when the server has it on disk.
     Send {
         /// Where to.
@@ -81,6 +193,20 @@ pub enum Command {
         text: String,
         /// The message that this answers.
         in_reply_to: Option<MessageId>,
+    },
+    /// Sends a file. Done when its message is on the server's disk.
+    SendFile {
+        /// Where to.
+        to: Target,
+        /// What.
+        file: FileToSend,
+    },
+    /// Fetches a file that somebody sent.
+    FetchFile {
+        /// The file, from its line.
+        file: wire::FileRow,
+        /// Where the driver is to put it.
+        place: String,
     },
     /// Makes a group with all these people in one commit.
     CreateGroup {
@@ -144,6 +270,30 @@ pub enum Command {
     },
 }
 
+/// A file on this device that is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileToSend {
+    /// Where the driver finds it; it must not change until it is sent.
+    pub place: String,
+    /// In bytes.
+    pub size: u64,
+    /// What the receivers are to call it.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+}
+
+/// How a conversation is treated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// No notifications before then.
+    MutedUntil(Timestamp),
+    /// Out of the way.
+    Archived(bool),
+    /// What is written and not sent yet; empty for nothing.
+    Draft(String),
+}
+
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -182,6 +332,27 @@ pub enum Answer {
         /// Twelve groups of five digits.
         number: crypto::SafetyNumber,
     },
+    /// The file is whole, at this place.
+    Fetched {
+        /// Where.
+        place: String,
+    },
+    /// The device is one of the account's.
+    Linked {
+        /// Its id.
+        device: DeviceId,
+        /// What it calls itself.
+        name: String,
+    },
+    /// This device is one of this account's now.
+    Joined {
+        /// Whose.
+        address: Address,
+    },
+    /// The account's devices, in the order in which they came.
+    Devices(Vec<DeviceView>),
+    /// The account is no more.
+    Deleted,
     /// It is done.
     Done,
 }
@@ -197,6 +368,24 @@ pub enum Event {
     Row(wire::TimelineRow),
     /// A conversation appeared or changed (name, members, standing).
     Conversation(ConversationId),
+    /// To be shown to the person, who gives it to the other device, and to nobody else.
+    LinkCode {
+        /// The code.
+        code: LinkCode,
+        /// When it is over.
+        expires: Timestamp,
+    },
+    /// A device has come with the code; nothing happens before [`Command::ConfirmLink`].
+    LinkRequested {
+        /// Its id.
+        device: DeviceId,
+        /// What it calls itself.
+        name: String,
+    },
+    /// A file came further.
+    Transfer(TransferView),
+    /// The account's devices are other ones than before.
+    DevicesChanged,
     /// Somebody's account key is another one; sending to them waits until it is accepted.
     KeyChanged(Address),
     /// The server ended the session or refused this device, and trying again will not help.
@@ -224,6 +413,29 @@ pub struct ConversationView {
     pub waiting: usize,
     /// The group's epoch; zero when there is none.
     pub epoch: u64,
+    /// Everything up to this seq was read.
+    pub read: u64,
+    /// No notifications before then.
+    pub muted_until: Timestamp,
+    /// Out of the way.
+    pub archived: bool,
+    /// What is written and not sent yet.
+    pub draft: String,
+}
+
+/// A device of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Its id.
+    pub device: DeviceId,
+    /// What the person calls it; empty when it has no name yet.
+    pub name: String,
+    /// Whether it may link and revoke devices; `None` while the server was not asked.
+    pub managing: Option<bool>,
+    /// It is the one that tells this.
+    pub is_this: bool,
+    /// When it logged in last, to the hour; `None` when that is not known.
+    pub last_seen: Option<Timestamp>,
 }
 
 /// The account of this device.
@@ -235,6 +447,8 @@ pub struct AccountView {
     pub device_id: DeviceId,
     /// The server knows it.
     pub registered: bool,
+    /// This device may link and revoke devices.
+    pub managing: bool,
 }
 
 /// Why a command could not be done. Nothing was changed.
@@ -298,9 +512,83 @@ pub enum Error {
         "the server gave keys for {0} that do not belong together; do not trust it, and tell its operator"
     )]
     Forged(Address),
+    /// The server showed an older device list than before.
+    #[error(
+        "the server shows an older list of the devices of {0} than before, with which a removed device could come \
+         back; do not trust it, and tell its operator"
+    )]
+    OldDeviceList(Address),
+    /// Only managing devices hold the account's key.
+    #[error("this device may not do that; use one that manages the account, or the recovery words")]
+    NotManaging,
+    /// Not one of the account's devices.
+    #[error("the account has no device {0}")]
+    NoDevice(DeviceId),
+    /// Revoking the device that one is using.
+    #[error("this is the device that you are using; revoke it from another one, or delete the account")]
+    ThisDevice,
+    /// Revoking a managing device takes the recovery words.
+    #[error(
+        "this device manages the account, so whoever has it has the account's key; revoking it takes the recovery words"
+    )]
+    WordsNeeded,
+    /// Recovery words of somebody else.
+    #[error("these are the recovery words of another account")]
+    OtherWords,
+    /// There are as many devices as there may be.
+    #[error("an account has at most {limit} devices; revoke one first")]
+    TooManyDevices {
+        /// The limit.
+        limit: usize,
+    },
+    /// Something of this kind is under way.
+    #[error("a device is being linked or revoked already; wait for that, or break it off")]
+    Busy,
+    /// Nobody waits to be let in.
+    #[error("no device waits to be linked")]
+    NothingToConfirm,
+    /// The other device said no, or this one did.
+    #[error("the device was not linked: it was refused")]
+    LinkRefused,
+    /// The other device went away.
+    #[error(
+        "the device was not linked: the other one went away, or the connection broke; show a new code and begin again"
+    )]
+    LinkBroken,
+    /// What the existing device answered does not hold together.
+    #[error(
+        "the device was not linked: what the other device sent does not hold together; show a new code and begin again"
+    )]
+    BadGrant,
+    /// Larger than the realm takes.
+    #[error("the file is too large: it may have at most {limit} bytes")]
+    FileTooLarge {
+        /// The limit, sealed.
+        limit: u64,
+    },
+    /// A file could not be read as it was when it was to be sent.
+    #[error("{0} cannot be read, or is not as long as it was; send it again")]
+    FileChanged(String),
+    /// The disk refused a file.
+    #[error("{0} could not be written; look whether the disk is full, and fetch the file again")]
+    FileUnwritten(String),
+    /// What was said with the code does not open.
+    #[error(transparent)]
+    Crypto(#[from] crypto::Error),
     /// The server gave another group to rejoin than the one this device was in.
     #[error("the server offers a group for {0} that does not go on from where this device was; not joined")]
     OtherGroup(ConversationId),
+    /// The server's clock and this device's are further apart than they may be.
+    #[error(
+        "the server's clock is {} minutes {} this device's; set this one if it is wrong, or else tell the server's \
+         operator, and do not rely on the times of messages",
+        ahead_ms.unsigned_abs() / 60_000,
+        if *ahead_ms > 0 { "ahead of" } else { "behind" }
+    )]
+    ServerClock {
+        /// How far it is ahead; negative when it is behind.
+        ahead_ms: i64,
+    },
     /// The server refused.
     #[error("{}", .0.message)]
     Refused(wire::Refusal),

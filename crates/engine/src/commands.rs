@@ -12,8 +12,11 @@ use zeroize::Zeroize;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::Kind;
+use crate::news::News;
 use crate::session::registered_answer;
-use crate::{Answer, Command, CommandId, Error, Target, membership, outbox, receive};
+use crate::{
+    Answer, Command, CommandId, Error, Setting, Target, contacts, membership, news, outbox, receive,
+};
 
 type Conversations = BTreeMap<ConversationId, Conversation>;
 
@@ -53,6 +56,13 @@ pub(crate) fn run(
         Command::Unblock { address } => block(core, &address, false),
         Command::AcceptKey { address } => accept_key(core, conversations, &address),
         Command::SafetyNumber { address } => safety_number(core, &address),
+        Command::MarkRead { conversation, seq } => mark_read(core, conversations, conversation, seq),
+        Command::Set {
+            conversation,
+            setting,
+        } => set(core, conversations, conversation, setting),
+        // What concerns the account as a whole was done before it came here.
+        _ => Err(Error::NoAccount),
     }
 }
 
@@ -71,12 +81,7 @@ fn send(
             unit: "bytes",
         });
     }
-    let conversation = match to {
-        Target::Person(address) => direct_with(core, conversations, address)?,
-        Target::Conversation(id) => find(conversations, *id)?,
-    };
-    check_keys(core, conversation)?;
-    welcome_in(core, conversation);
+    let conversation = address(core, conversations, to)?;
     let mut content = Content::text(core.rng.bytes(), text);
     if let Some(message) = in_reply_to {
         content = content.replying_to(message);
@@ -84,6 +89,21 @@ fn send(
     core.enqueue(conversation, Kind::Message(content.encode().into()), Some(id));
     outbox::flush(core, conversation)?;
     Ok(None)
+}
+
+/// The conversation that something is to be said in, begun if need be and let in if it waited for that.
+pub(crate) fn address<'a>(
+    core: &mut Core,
+    conversations: &'a mut Conversations,
+    to: &Target,
+) -> Result<&'a mut Conversation, Error> {
+    let conversation = match to {
+        Target::Person(address) => direct_with(core, conversations, address)?,
+        Target::Conversation(id) => find(conversations, *id)?,
+    };
+    check_keys(core, conversation)?;
+    welcome_in(core, conversation);
+    Ok(conversation)
 }
 
 /// The account exists; asking again is for those who have not seen its recovery words yet.
@@ -169,8 +189,59 @@ fn direct_with<'a>(
 
 /// Whoever is written to is no stranger.
 fn trust(core: &mut Core, address: &Address) {
-    core.contacts
-        .update(&mut core.journal, address, |contact| contact.accepted = true);
+    if !core.contacts.is_accepted(address) {
+        core.contacts
+            .update(&mut core.journal, address, |contact| contact.accepted = true);
+        core.let_in.push(address.clone());
+        tell_contact(core, address);
+    }
+}
+
+fn tell_contact(core: &mut Core, address: &Address) {
+    if let Some(card) = core.contacts.find(address).map(contacts::card) {
+        core.tell_devices(News::Contact(card));
+    }
+}
+
+fn mark_read(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: ConversationId,
+    seq: u64,
+) -> Result<Option<Answer>, Error> {
+    let conversation = conversations.get_mut(&id).ok_or(Error::NoConversation(id))?;
+    let seq = seq.min(conversation.state.cursor);
+    if seq > conversation.state.read {
+        news::read_up_to(core, conversation, seq);
+        let conversation = id.to_bytes();
+        core.tell_devices(News::Read(wire::ReadMark { conversation, seq }));
+    }
+    Ok(Some(Answer::Done))
+}
+
+fn set(
+    core: &mut Core,
+    conversations: &mut Conversations,
+    id: ConversationId,
+    setting: Setting,
+) -> Result<Option<Answer>, Error> {
+    let conversation = conversations.get_mut(&id).ok_or(Error::NoConversation(id))?;
+    let mut settings = news::settings_of(conversation);
+    match setting {
+        Setting::MutedUntil(until) => settings.muted_until_ms = until.as_ms(),
+        Setting::Archived(archived) => settings.archived = archived,
+        Setting::Draft(draft) if draft.len() > limits::TEXT_BYTES => {
+            return Err(Error::Length {
+                what: "draft",
+                limit: limits::TEXT_BYTES,
+                unit: "bytes",
+            });
+        }
+        Setting::Draft(draft) => settings.draft = draft,
+    }
+    news::settle(core, conversation, settings.clone());
+    core.tell_devices(News::Settings(settings));
+    Ok(Some(Answer::Done))
 }
 
 /// Answering a request lets it in.
@@ -330,9 +401,34 @@ fn leave(
     {
         return Err(Error::Ended);
     }
-    core.enqueue(conversation, Kind::Leave, Some(id));
-    outbox::flush(core, conversation)?;
+    leave_with_all_devices(core, conversation, Some(id))?;
     Ok(None)
+}
+
+/// A leaf can ask for its own removal only, so the account's other devices are taken out before this one asks.
+pub(crate) fn leave_with_all_devices(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    command: Option<CommandId>,
+) -> Result<(), Error> {
+    let account = core.account()?;
+    let own = account.address.clone();
+    let group = conversation.group(&account.mls)?;
+    let leaves = group.map(mls::Group::members).unwrap_or_default();
+    if leaves.iter().filter(|member| member.address == own).count() > 1 {
+        let change = wire::MembershipChange {
+            remove: vec![own.to_string()],
+            ..wire::MembershipChange::default()
+        };
+        core.enqueue(conversation, Kind::Change(change), None);
+    }
+    let left = wire::ConversationLeft {
+        conversation: conversation.id.to_bytes(),
+        epoch: conversation.group(&core.account()?.mls)?.map_or(0, mls::Group::epoch),
+    };
+    core.tell_devices(News::Left(left));
+    core.enqueue(conversation, Kind::Leave, command);
+    outbox::flush(core, conversation)
 }
 
 fn accept(
@@ -351,6 +447,7 @@ fn block(core: &mut Core, address: &Address, blocked: bool) -> Result<Option<Ans
     }
     core.contacts
         .update(&mut core.journal, address, |contact| contact.blocked = blocked);
+    tell_contact(core, address);
     Ok(Some(Answer::Done))
 }
 
@@ -362,13 +459,8 @@ fn accept_key(
     if core.contacts.find(address).is_none() {
         return Err(Error::UnknownPerson(address.clone()));
     }
-    core.contacts.update(&mut core.journal, address, |contact| {
-        if !contact.changed_key.is_empty() {
-            contact.account_key = std::mem::take(&mut contact.changed_key);
-            // The lists of the old key say nothing about the new one's.
-            contact.list_number = 0;
-        }
-    });
+    core.contacts.accept_key(&mut core.journal, address);
+    tell_contact(core, address);
     for conversation in conversations.values_mut() {
         outbox::flush(core, conversation)?;
     }
@@ -389,7 +481,10 @@ fn safety_number(core: &Core, address: &Address) -> Result<Option<Answer>, Error
         &contact.changed_key
     };
     let key = PublicKey::decode(key).map_err(|_| unknown())?;
-    let number = SafetyNumber::of((&account.address, &account.account_public), (address, &key));
+    let number = SafetyNumber::of(
+        (&account.address, &account.certificate.account_key),
+        (address, &key),
+    );
     Ok(Some(Answer::SafetyNumber { number }))
 }
 

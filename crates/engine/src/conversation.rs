@@ -9,7 +9,7 @@ use wire::ConversationStanding as Standing;
 
 use crate::item::Item;
 use crate::journal::Journal;
-use crate::{Error, keys};
+use crate::{Error, history, keys, leaves};
 
 /// Positions begin here, so that something urgent can be put before the first.
 const FIRST_POSITION: u64 = 1 << 32;
@@ -43,6 +43,12 @@ pub(crate) struct Sync {
     pub(crate) commit_at: Option<Timestamp>,
     /// An external commit under way, with its entry id.
     pub(crate) rejoin: Option<(EntryId, Rejoin)>,
+    /// People were told that the server's clock is wrong.
+    pub(crate) told_wrong_time: bool,
+    /// What was told of the conversation was found wanting, and is to be told anew.
+    pub(crate) told_anew: bool,
+    /// Every leaf was found to belong here, by what was known then.
+    pub(crate) leaves_are_right: Option<leaves::Basis>,
 }
 
 impl Conversation {
@@ -109,6 +115,11 @@ impl Conversation {
         self.sync.head.is_some_and(|head| self.state.cursor >= head)
     }
 
+    /// This device is to put itself into the group by an external commit.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.state.lost || self.standing() == Standing::Joining
+    }
+
     pub(crate) fn keep(&self, journal: &mut Journal) {
         journal.put(keys::conversation(self.id), &self.state);
     }
@@ -124,7 +135,9 @@ impl Conversation {
         self.open(mls)
     }
 
+    /// Takes in a group at the beginning of its epoch.
     pub(crate) fn set_group(&mut self, group: Group) {
+        self.state.history = history::begin(&group);
         self.group = Slot::Open(Box::new(group));
         self.unsaved = true;
     }

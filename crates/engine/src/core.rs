@@ -1,6 +1,9 @@
 //! What all parts of the engine share, apart from the conversations themselves.
 
+use std::collections::VecDeque;
+
 use crypto::Rng;
+use mls::Member;
 use types::{Address, ConversationId, EntryId, Timestamp, wire};
 use wire::client_frame::Body;
 
@@ -10,6 +13,7 @@ use crate::conversation::Conversation;
 use crate::item::{Item, Kind};
 use crate::journal::Journal;
 use crate::link::{Link, Request};
+use crate::news::{Heard, Untold};
 use crate::{Answer, CommandId, Config, Effect, Error, Event, keys};
 
 pub(crate) struct Core {
@@ -21,6 +25,12 @@ pub(crate) struct Core {
     pub(crate) contacts: Contacts,
     pub(crate) link: Link,
     pub(crate) journal: Journal,
+    /// What the account's other devices said, not acted on yet.
+    pub(crate) heard: VecDeque<Heard>,
+    /// What they are to be told.
+    pub(crate) news: Untold,
+    /// People who are no strangers any more: what they began is let in.
+    pub(crate) let_in: Vec<Address>,
 }
 
 impl Core {
@@ -34,6 +44,10 @@ impl Core {
             .is_some_and(|account| account.address == *address)
     }
 
+    pub(crate) fn is_self_named(&self, address: &str) -> bool {
+        address.parse().is_ok_and(|address| self.is_self(&address))
+    }
+
     pub(crate) fn keep_account(&mut self) {
         if let Some(account) = &self.account {
             self.journal.put(keys::account(), &account.state);
@@ -44,6 +58,11 @@ impl Core {
     pub(crate) fn request(&mut self, request: Request, body: Body) {
         let frame = self.link.request(self.now, request, body);
         self.journal.effect(Effect::Send(frame));
+    }
+
+    /// Tells the account's other devices something.
+    pub(crate) fn tell_devices(&mut self, news: wire::account_change::Change) {
+        self.news.push(news);
     }
 
     /// Tells the server something that wants no answer.
@@ -115,25 +134,38 @@ impl Core {
     pub(crate) fn see_keys<'a>(
         &mut self,
         conversation: ConversationId,
-        members: impl IntoIterator<Item = (&'a Address, &'a crypto::PublicKey)>,
+        members: impl IntoIterator<Item = &'a Member>,
     ) {
-        for (address, key) in members {
-            if self.is_self(address) || self.contacts.see(&mut self.journal, address, key) != Seen::Changed {
-                continue;
+        for member in members {
+            if !self.is_self(&member.address) {
+                let seen = self
+                    .contacts
+                    .see(&mut self.journal, &member.address, member.into());
+                self.say_seen(conversation, &member.address, seen);
             }
-            self.say_key_changed(conversation, address);
         }
     }
 
-    pub(crate) fn say_key_changed(&mut self, conversation: ConversationId, address: &Address) {
+    /// Says aloud that somebody's key is another one.
+    pub(crate) fn say_seen(&mut self, conversation: ConversationId, address: &Address, seen: Seen) {
+        match seen {
+            Seen::Trusted | Seen::StillChanged => {}
+            Seen::Succeeded => self.say_of_key(conversation, address, wire::NoticeKind::KeySucceeded),
+            Seen::Changed => {
+                self.say_of_key(conversation, address, wire::NoticeKind::KeyChanged);
+                self.event(Event::KeyChanged(address.clone()));
+            }
+        }
+    }
+
+    fn say_of_key(&mut self, conversation: ConversationId, address: &Address, kind: wire::NoticeKind) {
         let notice = wire::Notice {
-            kind: wire::NoticeKind::KeyChanged.into(),
+            kind: kind.into(),
             by: address.to_string(),
             ..wire::Notice::default()
         };
         let entry_id = self.rng.entry_id();
         self.notice(conversation, (entry_id, 0, 0), self.now, notice);
-        self.event(Event::KeyChanged(address.clone()));
     }
 
     /// Adds a notice to a timeline. An entry can give several, which `(entry id, index, seq)` keeps apart.

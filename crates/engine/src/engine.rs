@@ -1,21 +1,27 @@
 //! The engine's face: inputs in, effects out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crypto::Rng;
+use mls::ConversationKind;
 use prost::Message;
-use types::{ConversationId, Timestamp, limits, wire};
+use types::{ConversationId, DeviceId, Handle, Timestamp, limits, wire};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
 use crate::contacts::Contacts;
 use crate::conversation::Conversation;
 use crate::core::Core;
+use crate::devices::Change;
 use crate::item::Item;
 use crate::journal::Journal;
 use crate::keys::Kept;
 use crate::link::{Link, Phase};
+use crate::linking::{Host, Joining};
 use crate::mailbox::Mailbox;
+use crate::news::Untold;
+use crate::recovery::Recovering;
+use crate::transfers::{Transfer, TransferId};
 use crate::{AccountView, Command, CommandId, ConversationView, Effect, Error, Event, Input, keys, outbox};
 
 /// What may differ between devices.
@@ -33,13 +39,50 @@ impl Default for Config {
     }
 }
 
+/// How a device gets an account.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// It makes one.
+    Register(CommandId, Handle),
+    /// Another device lets it in.
+    Join(Joining),
+    /// The recovery words bring it back.
+    Recover(Recovering),
+}
+
+impl Beginning {
+    /// Who waits for it.
+    pub(crate) fn command(&self) -> CommandId {
+        match self {
+            Self::Register(command, _) => *command,
+            Self::Join(joining) => joining.command,
+            Self::Recover(recovering) => recovering.command,
+        }
+    }
+}
+
 /// One device's decisions. Feed it with [`handle`](Self::handle), then drain [`poll`](Self::poll).
 pub struct Engine {
     pub(crate) core: Core,
     pub(crate) conversations: BTreeMap<ConversationId, Conversation>,
     pub(crate) mailbox: Mailbox,
-    /// An account that is being made, and who waits for it.
-    pub(crate) registering: Option<(CommandId, types::Handle)>,
+    /// How this device is about to get an account.
+    pub(crate) beginning: Option<Beginning>,
+    /// A change of the account's devices under way.
+    pub(crate) change: Option<Change>,
+    /// A device that is being let in.
+    pub(crate) host: Option<Host>,
+    /// Devices that are to be told everything, and when it is this one's turn.
+    pub(crate) snapshots: BTreeMap<DeviceId, Timestamp>,
+    /// The server showed this account on this connection, so its devices are known.
+    pub(crate) own_is_known: bool,
+    /// Commands that wait for that.
+    pub(crate) deferred: Vec<(CommandId, Command)>,
+    /// Files on their way, by name.
+    pub(crate) transfers: BTreeMap<Vec<u8>, Transfer>,
+    pub(crate) last_transfer: TransferId,
+    /// An account that is being deleted, and who waits for it.
+    pub(crate) deleting: Option<CommandId>,
     /// Something was handled since groups were last saved.
     unsettled: bool,
 }
@@ -56,6 +99,7 @@ impl Engine {
     ) -> Result<Self, Error> {
         let mut contacts = Contacts::default();
         let mut conversations = BTreeMap::new();
+        let mut transfers = BTreeMap::new();
         let (mut account, mut mls, mut items) = (None, Vec::new(), Vec::new());
         for (key, value) in saved {
             match Kept::of(&key) {
@@ -69,6 +113,10 @@ impl Engine {
                     conversations.insert(conversation.id, conversation);
                 }
                 Some(Kept::Item(id)) => items.push((id, Item::restore(&key, &value)?)),
+                Some(Kept::Transfer) => {
+                    let transfer = Transfer::restore(&value)?;
+                    transfers.insert(transfer.name(), transfer);
+                }
                 Some(Kept::Mls(name)) => mls.push((name.to_vec(), value)),
                 // Of a newer version; stays where it is.
                 None => {}
@@ -101,12 +149,23 @@ impl Engine {
             contacts,
             link,
             journal: Journal::default(),
+            heard: VecDeque::new(),
+            news: Untold::default(),
+            let_in: Vec::new(),
         };
         Ok(Self {
             core,
             conversations,
             mailbox: Mailbox::default(),
-            registering: None,
+            beginning: None,
+            change: None,
+            host: None,
+            snapshots: BTreeMap::new(),
+            own_is_known: false,
+            deferred: Vec::new(),
+            transfers,
+            last_transfer: 0,
+            deleting: None,
             unsettled: false,
         })
     }
@@ -133,9 +192,25 @@ impl Engine {
                 self.command(id, command);
                 Ok(())
             }
+            Input::FileRead {
+                transfer,
+                number,
+                bytes,
+            } => {
+                self.file_read(transfer, number, bytes.as_deref());
+                Ok(())
+            }
+            Input::FileWritten {
+                transfer,
+                done,
+                synced,
+            } => {
+                self.file_written(transfer, done, synced);
+                Ok(())
+            }
             Input::Tick => self.tick(),
         };
-        if let Err(error) = outcome {
+        if let Err(error) = outcome.and_then(|()| self.catch_up()) {
             self.core.event(Event::Trouble(error));
         }
         self.connect_if_due();
@@ -161,7 +236,7 @@ impl Engine {
             .values()
             .filter(|_| online)
             .filter_map(|conversation| {
-                if conversation.state.lost {
+                if conversation.is_outside() {
                     return conversation.sync.retry_at;
                 }
                 let due = conversation.state.update_due_ms;
@@ -171,7 +246,13 @@ impl Engine {
                     .flatten()
                     .min()
             });
+        // What is due waits for something else than time.
+        let turns = self.snapshots.values().copied();
+        let snapshots = turns.filter(|turn| online && *turn > self.core.now);
+        let transfers = self.transfers_wakeup().filter(|_| online);
         conversations
+            .chain(snapshots)
+            .chain(transfers)
             .chain(self.core.link.wakeup())
             .chain(self.mailbox.retry_at.filter(|_| online))
             .min()
@@ -183,12 +264,16 @@ impl Engine {
             address: account.address.clone(),
             device_id: account.device_id,
             registered: account.state.registered,
+            managing: account.certificate.managing && !account.state.account_key.is_empty(),
         })
     }
 
     /// Every conversation that is not over, and those that are but left something to read.
     pub fn conversations(&mut self) -> Vec<ConversationView> {
-        let ids: Vec<ConversationId> = self.conversations.keys().copied().collect();
+        let of_people =
+            |(_, conversation): &(_, &Conversation)| conversation.kind() != ConversationKind::Account;
+        let ids = self.conversations.iter().filter(of_people).map(|(id, _)| *id);
+        let ids: Vec<ConversationId> = ids.collect();
         ids.into_iter().filter_map(|id| self.conversation(id)).collect()
     }
 
@@ -207,6 +292,7 @@ impl Engine {
                 .map(|address| (address.clone(), policy.role(&address)))
                 .collect();
         }
+        let settings = conversation.state.settings.clone().unwrap_or_default();
         Some(ConversationView {
             id,
             kind: conversation.kind(),
@@ -216,6 +302,10 @@ impl Engine {
             members,
             waiting: conversation.outbox.len(),
             epoch,
+            read: conversation.state.read,
+            muted_until: Timestamp::from_ms(settings.muted_until_ms),
+            archived: settings.archived,
+            draft: settings.draft,
         })
     }
 
@@ -227,7 +317,8 @@ impl Engine {
     /// Logged in, everything that the server had is applied, and all of it is on disk.
     pub fn is_caught_up(&self) -> bool {
         let read = |conversation: &Conversation| {
-            !conversation.is_read() || conversation.is_synced() && !conversation.state.lost
+            let read = !conversation.is_read() || conversation.is_synced();
+            read && !conversation.is_outside()
         };
         self.core.link.is_online()
             && self.core.link.is_settled()
@@ -254,10 +345,40 @@ impl Engine {
         Ok(())
     }
 
+    /// What follows from the input for the account as a whole.
+    fn catch_up(&mut self) -> Result<(), Error> {
+        if !self.has_registered_account() {
+            return Ok(());
+        }
+        self.exchange_news()?;
+        self.run_transfers();
+        self.let_people_in();
+        self.finish_deleting()
+    }
+
+    /// Whoever is no stranger any more has nothing that waits to be accepted.
+    fn let_people_in(&mut self) {
+        for address in std::mem::take(&mut self.core.let_in) {
+            let inviter = address.to_string();
+            let waits = |conversation: &&mut Conversation| {
+                conversation.standing() == wire::ConversationStanding::Request
+                    && conversation.state.invited_by == inviter
+            };
+            for conversation in self.conversations.values_mut().filter(waits) {
+                conversation
+                    .state
+                    .set_standing(wire::ConversationStanding::Active);
+                conversation.keep(&mut self.core.journal);
+                self.core.event(Event::Conversation(conversation.id));
+            }
+        }
+    }
+
     fn connect_if_due(&mut self) {
         let due = matches!(self.core.link.phase, Phase::Down { connect_at: Some(at) } if at <= self.core.now);
         if due {
             self.core.link.phase = Phase::Dialling;
+            self.core.link.dialled = self.core.now;
             self.core.journal.effect(Effect::Connect);
         }
     }
@@ -267,10 +388,20 @@ impl Engine {
             self.core.event(Event::Offline);
         }
         self.core.link.lost(self.core.now, &self.core.rng);
-        if !self.has_registered_account() && self.registering.is_none() {
+        if !self.has_registered_account() && self.beginning.is_none() {
             self.core.link.phase = Phase::Down { connect_at: None };
         }
+        self.own_is_known = false;
+        // A meeting ends with the connection, and the code with it.
+        self.link_failed(Error::LinkBroken);
+        if let Some(joining) = self
+            .beginning
+            .take_if(|beginning| matches!(beginning, Beginning::Join(_)))
+        {
+            self.core.done(Some(joining.command()), Err(Error::LinkBroken));
+        }
         self.mailbox.reset();
+        self.reset_transfers();
         self.conversations.values_mut().for_each(outbox::reset);
     }
 
@@ -302,10 +433,14 @@ impl Engine {
     }
 
     fn command(&mut self, id: CommandId, command: Command) {
-        if let (Command::Register { handle }, false) = (&command, self.has_registered_account()) {
-            self.registering = Some((id, handle.clone()));
-            self.core.link.connect_soon(self.core.now);
+        let Some(command) = self.begin(id, command) else {
             return;
+        };
+        let ran = self.run_on_devices(id, &command);
+        match ran.or_else(|| self.run_on_files(id, &command)) {
+            None => {}
+            Some(Ok(())) => return,
+            Some(Err(error)) => return self.core.done(Some(id), Err(error)),
         }
         match crate::commands::run(&mut self.core, &mut self.conversations, id, command) {
             Ok(Some(answer)) => self.core.done(Some(id), Ok(answer)),

@@ -1,10 +1,10 @@
 //! Things that must reach a conversation's log.
 
 use bytes::Bytes;
-use crypto::PublicKey;
+use crypto::DeviceList;
 use prost::Message;
 use std::collections::BTreeMap;
-use types::{Address, ConversationId, DeviceId, EntryId, wire};
+use types::{Address, ConversationId, EntryId, wire};
 use wire::outbox_item::Kind as WireKind;
 
 use crate::journal::Journal;
@@ -47,7 +47,7 @@ pub(crate) enum Phase {
 /// What is needed to add people, as it comes in.
 #[derive(Default)]
 pub(crate) struct Claims {
-    pub(crate) accounts: Option<BTreeMap<Address, (PublicKey, Vec<DeviceId>)>>,
+    pub(crate) accounts: Option<BTreeMap<Address, DeviceList>>,
     pub(crate) key_packages: Option<Vec<wire::ClaimedKeyPackage>>,
 }
 

@@ -9,6 +9,8 @@ pub(crate) enum Kept<'a> {
     Conversation,
     /// An outbox item of this conversation.
     Item(ConversationId),
+    /// A file on its way.
+    Transfer,
     /// State of the MLS library under this key.
     Mls(&'a [u8]),
 }
@@ -23,6 +25,7 @@ impl<'a> Kept<'a> {
                 .get(..16)
                 .and_then(|id| ConversationId::try_from(id).ok())
                 .map(Self::Item),
+            (b't', _) => Some(Self::Transfer),
             (b'm', rest) => Some(Self::Mls(rest)),
             _ => None,
         }
@@ -43,6 +46,10 @@ pub(crate) fn conversation(id: ConversationId) -> Vec<u8> {
 
 pub(crate) fn item(id: ConversationId, position: u64) -> Vec<u8> {
     [b"o", id.as_bytes().as_slice(), &position.to_be_bytes()].concat()
+}
+
+pub(crate) fn transfer(name: &[u8]) -> Vec<u8> {
+    [b"t", name].concat()
 }
 
 pub(crate) fn mls(key: &[u8]) -> Vec<u8> {

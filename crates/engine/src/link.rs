@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use crypto::Rng;
 use types::{ConversationId, Duration, EntryId, LogId, Suite, Timestamp, wire};
 use wire::client_frame::Body;
+
+use crate::{CommandId, TransferId};
 
 /// First wait before another attempt; doubles up to [`BACK_OFF_MAX`], with jitter.
 const BACK_OFF: Duration = Duration::from_millis(500);
@@ -29,6 +32,17 @@ pub(crate) enum Phase {
 pub(crate) enum Request {
     Register,
     Login,
+    Recover,
+    Meet,
+    Say,
+    ChangeDevices,
+    LookUpOwn,
+    ListDevices(CommandId),
+    DeleteAccount,
+    /// A piece of a file, or what is there of it.
+    Transfer(TransferId, u64),
+    /// Of people whose devices the server calls revoked.
+    LookUpRevoked(ConversationId),
     Subscribe(LogId),
     Publish(Suite),
     /// For this item of the conversation's outbox.
@@ -46,6 +60,10 @@ pub(crate) struct Link {
     pub(crate) phase: Phase,
     /// Kept for the login that follows a registration on the same connection.
     pub(crate) challenge: Option<wire::Challenge>,
+    /// When the driver was asked to connect.
+    pub(crate) dialled: Timestamp,
+    /// The connection's, for what is signed later.
+    pub(crate) nonce: Bytes,
     requests: BTreeMap<u64, (Timestamp, Request)>,
     last_id: u64,
     failures: u32,
@@ -58,6 +76,8 @@ impl Default for Link {
         Self {
             phase: Phase::Down { connect_at: None },
             challenge: None,
+            dialled: Timestamp::default(),
+            nonce: Bytes::new(),
             requests: BTreeMap::new(),
             last_id: 0,
             failures: 0,
@@ -92,9 +112,12 @@ impl Link {
 
     /// Nothing is awaited but the fate of what was submitted.
     pub(crate) fn is_settled(&self) -> bool {
-        self.requests
-            .values()
-            .all(|(_, request)| matches!(request, Request::Submit(..) | Request::Publish(_)))
+        self.requests.values().all(|(_, request)| {
+            matches!(
+                request,
+                Request::Submit(..) | Request::Publish(_) | Request::Transfer(..)
+            )
+        })
     }
 
     pub(crate) fn connect_soon(&mut self, now: Timestamp) {
@@ -107,7 +130,7 @@ impl Link {
 
     pub(crate) fn logged_in(&mut self) {
         self.phase = Phase::Online;
-        self.challenge = None;
+        self.nonce = self.challenge.take().unwrap_or_default().nonce;
         self.failures = 0;
     }
 
@@ -151,8 +174,10 @@ impl Link {
     }
 
     fn answer_due(&self) -> Option<Timestamp> {
+        // On a slow line a piece of a file may take its time; the transport notices when the line is dead.
         self.requests
             .values()
+            .filter(|(_, request)| !matches!(request, Request::Transfer(..)))
             .map(|(asked, _)| asked.after(ANSWER_DEADLINE))
             .min()
     }

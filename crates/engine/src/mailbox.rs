@@ -12,7 +12,7 @@ use wire::entry_body::Content as EntryContent;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::link::Request;
-use crate::{Error, Event, receive};
+use crate::{Error, Event, news, receive, server_time};
 
 type Conversations = BTreeMap<ConversationId, Conversation>;
 
@@ -208,7 +208,7 @@ fn join(
         }
         core.fail_all(&mut over);
     }
-    let at = Timestamp::from_ms(body.accepted_ms);
+    let at = server_time::not_ahead(core.now, Timestamp::from_ms(body.accepted_ms));
     let mut conversation = joined(core, group, &inviter)?;
     conversation.state.cursor = body.joined_after;
     conversation.keep(&mut core.journal);
@@ -221,6 +221,7 @@ fn join(
         core.notice(conversation.id, (entry_id, 0, body.joined_after), at, notice);
     }
     core.event(Event::Conversation(conversation.id));
+    news::offer(core, &mut conversation)?;
     receive::subscribe(core, &mut conversation);
     conversations.insert(conversation.id, conversation);
     Ok(())
@@ -245,24 +246,23 @@ fn goes_on(mls: &Device, known: &mut Conversation, group: &Group, inviter: &Memb
 fn joined(core: &mut Core, group: Group, inviter: &Member) -> Result<Conversation, Error> {
     let members = group.members();
     let kind = group.policy()?.kind;
-    let standing = if core.contacts.is_accepted(&inviter.address) {
+    // What another device of this account began, it began for this one, too.
+    let by_us = core.is_self(&inviter.address);
+    let standing = if by_us || core.contacts.is_accepted(&inviter.address) {
         Standing::Active
     } else {
         Standing::Request
     };
     let mut conversation = Conversation::new(group.id(), kind, standing);
     conversation.state.invited_by = inviter.address.to_string();
+    conversation.state.came_in_epoch = group.epoch();
     if kind == ConversationKind::Direct {
-        conversation.state.peer = inviter.address.to_string();
+        let peer = members.iter().find(|member| !core.is_self(&member.address));
+        conversation.state.peer = peer.map(|peer| peer.address.to_string()).unwrap_or_default();
     }
     conversation.state.update_due_ms = update_due(core, members.len()).as_ms();
     conversation.set_group(group);
-    core.see_keys(
-        conversation.id,
-        members
-            .iter()
-            .map(|member| (&member.address, &member.account_key)),
-    );
+    core.see_keys(conversation.id, &members);
     Ok(conversation)
 }
 

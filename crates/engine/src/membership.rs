@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use content::Content;
+use content::{Content, Envelope};
+use crypto::DeviceList;
 use mls::{Change, CommitBundle, ConversationKind, Member, Policy, Role};
 use prost::Message;
 use types::{Address, EntryId, Suite, limits, wire};
+use wire::ConversationStanding as Standing;
+use wire::RefusalCode as Code;
 use wire::client_frame::Body;
 use wire::submit::Content as SubmitContent;
 
@@ -15,7 +18,7 @@ use crate::core::Core;
 use crate::item::{Claims, Kind, Phase};
 use crate::link::Request;
 use crate::session::will_pass;
-use crate::{Error, outbox};
+use crate::{Error, leaves, outbox};
 
 /// Asks for the devices and key packages of those who are to be added.
 pub(crate) fn claim(
@@ -33,9 +36,15 @@ pub(crate) fn claim(
         Request::LookUp(conversation.id, entry_id),
         Body::LookUpAccounts(look_up),
     );
+    let mut addresses = change.add.clone();
+    let account = core.account()?;
+    if conversation.standing() == Standing::Creating && account.other_devices().next().is_some() {
+        // The account's other devices are in from the beginning.
+        addresses.push(account.address.to_string());
+    }
     let claim = wire::ClaimKeyPackages {
         suite: suite.code().into(),
-        addresses: change.add.clone(),
+        addresses,
     };
     core.request(
         Request::Claim(conversation.id, entry_id),
@@ -88,7 +97,23 @@ pub(crate) fn claimed(
     let Some((entry_id, _)) = claiming(conversation, asked_for) else {
         return Ok(());
     };
-    if let Some(refusal) = claimed.failures.into_iter().find_map(|failure| failure.refusal) {
+    let served = |address: &str| {
+        core.is_self_named(address)
+            || claimed
+                .key_packages
+                .iter()
+                .any(|package| package.address == address)
+    };
+    // A device without key packages comes in by itself, once another of its account is there.
+    let counts = |failure: &wire::ClaimFailure| {
+        let passes = failure
+            .refusal
+            .as_ref()
+            .is_some_and(|refusal| refusal.code() == Code::NoKeyPackage);
+        !(passes && served(&failure.address))
+    };
+    let failed = claimed.failures.iter().find(|failure| counts(failure));
+    if let Some(refusal) = failed.and_then(|failure| failure.refusal.clone()) {
         return refused(core, conversation, entry_id, refusal);
     }
     if let Some(Phase::Claiming(claims)) = conversation.outbox.front_mut().map(|item| &mut item.phase) {
@@ -138,18 +163,12 @@ fn check_accounts(
         if account.device_list.is_none() {
             return Err(unknown_account(&address));
         }
-        let (key, devices) = core
-            .contacts
-            .check_account(&mut core.journal, &address, account)?;
-        match core.contacts.see(&mut core.journal, &address, &key) {
-            Seen::Trusted => {}
-            Seen::Changed => {
-                core.say_key_changed(conversation.id, &address);
-                return Err(Error::KeyChanged(address));
-            }
-            Seen::StillChanged => return Err(Error::KeyChanged(address)),
+        let (found, seen) = core.contacts.look_up(&mut core.journal, &address, account)?;
+        core.say_seen(conversation.id, &address, seen);
+        if matches!(seen, Seen::Changed | Seen::StillChanged) {
+            return Err(Error::KeyChanged(address));
         }
-        checked.insert(address, (key, devices));
+        checked.insert(address, found.list);
     }
     if checked.len() == wanted.len() {
         Ok(checked)
@@ -158,7 +177,7 @@ fn check_accounts(
     }
 }
 
-type Accounts = BTreeMap<Address, (crypto::PublicKey, Vec<types::DeviceId>)>;
+type Accounts = BTreeMap<Address, DeviceList>;
 
 fn unknown_account(address: &Address) -> Error {
     Error::Refused(wire::Refusal {
@@ -204,13 +223,14 @@ fn adds(
     let mut adds = Vec::with_capacity(packages.len());
     for package in packages {
         let member = mls::inspect_key_package(&package.key_package, suite, core.now)?;
-        let Some((address, (key, devices))) = accounts.get_key_value(&member.address) else {
+        let own = Some(&core.account()?.list).filter(|_| core.is_self(&member.address));
+        let Some(list) = accounts.get(&member.address).or(own) else {
             return Err(Error::Forged(member.address));
         };
-        if member.account_key != *key || !devices.contains(&member.device_id) {
+        if member.account_key != list.account_key || !list.devices.contains(&member.device_id) {
             return Err(Error::Forged(member.address));
         }
-        missing.remove(address);
+        missing.remove(&member.address);
         adds.push(Change::Add(package.key_package));
     }
     match missing.first() {
@@ -273,7 +293,12 @@ fn create(
     commit.1.genesis = genesis.into();
     if !change.name.is_empty() {
         let name = Content::group_name(core.rng.bytes(), &change.name).encode();
-        commit.1.application = group.encrypt(&name)?.into();
+        // Nothing stands before it in the log that could be compared.
+        let name = Envelope {
+            history: None,
+            content: &name,
+        };
+        commit.1.application = group.encrypt(&name.encode())?.into();
         commit.1.application_entry_id = core.rng.entry_id().to_bytes();
     }
     conversation.state.name = change.name.clone();
@@ -293,32 +318,30 @@ fn change_group(
     let now = core.now;
     let group = conversation.group_mut(&mls)?.ok_or(Error::Ended)?;
     let members = group.members();
+    let going = leaves_of(&members, group.own_leaf(), &change.remove)?;
     let mut changes = adds.to_vec();
-    changes.extend(
-        leaves_of(&members, &change.remove)?
-            .into_iter()
-            .map(Change::Remove),
-    );
+    changes.extend(leaves::changes(core, group, &going)?);
+    changes.extend(going.into_iter().map(Change::Remove));
     if !change.roles.is_empty() {
         changes.push(Change::Policy(with_roles(group.policy()?, &change.roles)?));
     }
     Ok(wire_commit(group.commit(&changes, now)?))
 }
 
-fn leaves_of(members: &[Member], remove: &[String]) -> Result<Vec<u32>, Error> {
+/// The leaves of these people. Of this device's own account, they are the others'.
+fn leaves_of(members: &[Member], own_leaf: u32, remove: &[String]) -> Result<Vec<u32>, Error> {
     let mut leaves = Vec::new();
     for text in remove {
         let address: Address = text.parse().map_err(|_| Error::Damaged("an address"))?;
-        let before = leaves.len();
-        leaves.extend(
-            members
-                .iter()
-                .filter(|member| member.address == address)
-                .map(|member| member.leaf),
-        );
-        if leaves.len() == before {
+        let theirs: Vec<u32> = members
+            .iter()
+            .filter(|member| member.address == address)
+            .map(|member| member.leaf)
+            .collect();
+        if theirs.is_empty() {
             return Err(Error::NotInGroup(address));
         }
+        leaves.extend(theirs.into_iter().filter(|leaf| *leaf != own_leaf));
     }
     Ok(leaves)
 }
@@ -337,6 +360,36 @@ fn with_roles(mut policy: Policy, roles: &[wire::RoleGrant]) -> Result<Policy, E
 
 fn wire_commit(bundle: CommitBundle) -> Made {
     (bundle.epoch, bundle.into())
+}
+
+/// The server says that devices of these people are revoked: their lists will show which.
+pub(crate) fn look_up_revoked(core: &mut Core, conversation: &mut Conversation, addresses: Vec<String>) {
+    let request = Request::LookUpRevoked(conversation.id);
+    if !core.link.is_asking(&request) {
+        core.request(request, Body::LookUpAccounts(wire::LookUpAccounts { addresses }));
+    }
+}
+
+/// The lists came in. When they show nothing to remove, the server contradicts itself, and is asked again later.
+pub(crate) fn looked_up_revoked(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    accounts: &wire::Accounts,
+) -> Result<(), Error> {
+    for account in &accounts.accounts {
+        let Ok(address) = account.address.parse() else {
+            continue;
+        };
+        if core.is_self(&address) {
+            continue;
+        }
+        let (_, seen) = core.contacts.look_up(&mut core.journal, &address, account)?;
+        core.say_seen(conversation.id, &address, seen);
+    }
+    if !leaves::need_commit(core, conversation)? {
+        conversation.sync.retry_at = Some(core.now.after(outbox::RETRY));
+    }
+    outbox::flush(core, conversation)
 }
 
 /// Checks the number of people a group would have.

@@ -14,12 +14,12 @@ use crate::core::Core;
 use crate::item::{Item, Kind, Phase};
 use crate::session::will_pass;
 use crate::timeline::{Line, Said};
-use crate::{Answer, Error, Event, membership, receive, rejoin};
+use crate::{Answer, Error, Event, history, leaves, membership, news, receive, rejoin};
 
 /// Messages of one conversation on their way at once.
 const IN_FLIGHT: usize = 32;
 /// How long to wait when the server says to try later without saying when.
-const RETRY: Duration = Duration::from_secs(2);
+pub(crate) const RETRY: Duration = Duration::from_secs(2);
 
 /// Sends whatever may be sent now.
 pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
@@ -55,9 +55,12 @@ pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<
 
 fn may_send(core: &Core, conversation: &mut Conversation) -> Result<bool, Error> {
     let sync = &conversation.sync;
-    if conversation.outbox.is_empty() && sync.commit_at.is_none_or(|at| at > core.now) {
+    // Whose own devices are others removes the old ones everywhere, without having anything to say.
+    let idle = conversation.outbox.is_empty() && sync.commit_at.is_none_or(|at| at > core.now);
+    if idle && !leaves::own_need_commit(core, conversation)? {
         return Ok(false);
     }
+    let sync = &conversation.sync;
     if !core.link.is_online() || conversation.state.lost || sync.retry_at.is_some_and(|at| at > core.now) {
         return Ok(false);
     }
@@ -74,9 +77,11 @@ fn may_send(core: &Core, conversation: &mut Conversation) -> Result<bool, Error>
         .is_some_and(|group| group.epoch() >= wait_epoch))
 }
 
-/// Nothing can be encrypted while somebody's leave waits, so a commit goes first.
+/// Nothing can be encrypted while somebody's leave waits, and nothing may be while a revoked device could read it, so a
+/// commit goes first.
 fn commit_leaves_first(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Result<(), Error> {
-    let required = conversation.group(mls)?.is_some_and(mls::Group::commit_required);
+    let required = conversation.group(mls)?.is_some_and(mls::Group::commit_required)
+        || leaves::need_commit(core, conversation)?;
     let coming = conversation.outbox.front().is_some_and(Item::is_commit);
     if required && !coming && conversation.standing() != Standing::Leaving {
         core.enqueue_first(conversation, Kind::Update);
@@ -94,6 +99,7 @@ fn send_message(
     let Kind::Message(content) = conversation.outbox[at].kind.clone() else {
         return Ok(false);
     };
+    let plaintext = history::seal(conversation, mls, &content);
     let Some(group) = conversation.group_mut(mls)? else {
         return Ok(false);
     };
@@ -101,7 +107,7 @@ fn send_message(
         return Ok(false);
     }
     let epoch = group.epoch();
-    let ciphertext = match group.encrypt(&content) {
+    let ciphertext = match group.encrypt(&plaintext) {
         Ok(ciphertext) => ciphertext,
         Err(mls::Error::CommitRequired) => return Ok(false),
         Err(error) => {
@@ -131,6 +137,10 @@ fn start(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Resu
         conversation.outbox[0].submit = None;
     }
     match conversation.outbox[0].kind.clone() {
+        // An account's own conversation begins with this device, and the others come in by themselves.
+        Kind::Create(_) if conversation.kind() == ConversationKind::Account => {
+            membership::commit(core, conversation, &[])
+        }
         Kind::Create(change) => membership::claim(core, conversation, &change),
         Kind::Change(change) if !change.add.is_empty() => membership::claim(core, conversation, &change),
         Kind::Change(_) | Kind::Update => membership::commit(core, conversation, &[]),
@@ -188,7 +198,11 @@ pub(crate) fn accepted(
     let Some(item) = conversation.outbox.iter().find(|item| item.entry_id == entry_id) else {
         return Ok(());
     };
-    match item.kind.clone() {
+    let kind = item.kind.clone();
+    if !matches!(kind, Kind::Create(_)) {
+        history::accepted(core, conversation, entry_id, seq);
+    }
+    match kind {
         Kind::Message(content) => {
             let command = core.dequeue(conversation, entry_id).and_then(|item| item.command);
             said_by_us(core, conversation, (entry_id, seq), &content)?;
@@ -206,6 +220,11 @@ pub(crate) fn accepted(
             let command = core.dequeue(conversation, entry_id).and_then(|item| item.command);
             core.done(command, Ok(Answer::Done));
         }
+        Kind::Change(_) | Kind::Update if seq <= conversation.state.cursor => {
+            // It was accepted before this device lost the thread, and is in what it rejoined.
+            put_back(core, conversation, entry_id)?;
+            receive::commit_done(core, conversation, entry_id);
+        }
         // The log shows it in its place among the others.
         Kind::Change(_) | Kind::Update => {}
     }
@@ -218,6 +237,10 @@ fn said_by_us(
     (entry_id, seq): (EntryId, u64),
     content: &[u8],
 ) -> Result<(), Error> {
+    if conversation.kind() == ConversationKind::Account {
+        // It was acted on before it was said.
+        return Ok(());
+    }
     let sender = core.account()?.address.clone();
     let said = Said {
         conversation: conversation.id,
@@ -249,9 +272,13 @@ fn created(
         by: core.account()?.address.to_string(),
         whom: change.add.clone(),
         text: change.name.clone(),
+        ..wire::Notice::default()
     };
-    core.notice(conversation.id, (entry_id, 0, seq), core.now, notice);
-    core.event(Event::Conversation(conversation.id));
+    if conversation.kind() != ConversationKind::Account {
+        core.notice(conversation.id, (entry_id, 0, seq), core.now, notice);
+        core.event(Event::Conversation(conversation.id));
+    }
+    news::offer(core, conversation)?;
     core.done(
         command,
         Ok(Answer::Created {
@@ -282,6 +309,14 @@ pub(crate) fn refused(
             put_back(core, conversation, entry_id)?;
             conversation.sync.wait_epoch = refusal.epoch;
             receive::missed(core, conversation, refusal.missed)
+        }
+        Code::RevokedMembers => {
+            put_back(core, conversation, entry_id)?;
+            membership::look_up_revoked(core, conversation, refusal.addresses);
+            Ok(())
+        }
+        Code::ConversationExists if conversation.kind() == ConversationKind::Account => {
+            rejoin::instead(core, conversation, entry_id)
         }
         code if will_pass(code) => try_later(core, conversation, entry_id, &refusal),
         Code::NotAMember | Code::UnknownConversation if conversation.standing() != Standing::Creating => {
@@ -381,7 +416,7 @@ pub(crate) fn tick(core: &mut Core, conversation: &mut Conversation) -> Result<(
     if conversation.sync.retry_at.is_some_and(|at| at <= core.now) {
         conversation.sync.retry_at = None;
     }
-    if conversation.state.lost {
+    if conversation.is_outside() {
         return rejoin::start(core, conversation);
     }
     if conversation.sync.commit_at.is_some_and(|at| at <= core.now) {

@@ -1,6 +1,7 @@
 //! Reading a conversation's log: every entry once, in order.
 
-use mls::{Member, NewEpoch, Processed};
+use content::Envelope;
+use mls::{ConversationKind, Group, Member, NewEpoch, Processed};
 use types::{Address, DeviceId, Duration, EntryId, LogId, Timestamp, wire};
 use wire::ConversationStanding as Standing;
 use wire::NoticeKind;
@@ -11,8 +12,9 @@ use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::{Kind, Phase};
 use crate::link::Request;
+use crate::news::{self, Heard};
 use crate::timeline::{Line, Said};
-use crate::{Answer, Error, Event, outbox, rejoin};
+use crate::{Answer, Error, Event, history, outbox, rejoin, server_time};
 
 /// Members take turns to commit a leave: within this much for each member of the group.
 const COMMIT_TURN: Duration = Duration::from_millis(200);
@@ -43,6 +45,7 @@ pub(crate) fn entries(
     conversation: &mut Conversation,
     entries: Vec<wire::Entry>,
 ) -> Result<(), Error> {
+    let mls = core.account()?.mls.clone();
     let before = conversation.state.cursor;
     let mut outcome = Ok(());
     for entry in entries {
@@ -58,9 +61,11 @@ pub(crate) fn entries(
             break;
         }
         let seq = entry.seq;
+        let mark = history::Mark::of(&mls, conversation, &entry);
         outcome = apply(core, conversation, entry);
         if !conversation.state.lost {
             conversation.state.cursor = seq;
+            history::follow(core, conversation, &mls, &mark);
         }
         if outcome.is_err() {
             break;
@@ -92,10 +97,10 @@ pub(crate) fn missed(
 
 /// Where and when an entry was put into the log.
 #[derive(Clone, Copy)]
-struct Place {
-    entry_id: EntryId,
-    seq: u64,
-    at: Timestamp,
+pub(crate) struct Place {
+    pub(crate) entry_id: EntryId,
+    pub(crate) seq: u64,
+    pub(crate) at: Timestamp,
 }
 
 fn apply(core: &mut Core, conversation: &mut Conversation, entry: wire::Entry) -> Result<(), Error> {
@@ -103,21 +108,24 @@ fn apply(core: &mut Core, conversation: &mut Conversation, entry: wire::Entry) -
     let Ok(entry_id) = EntryId::try_from(entry.entry_id.as_ref()) else {
         return Ok(());
     };
+    let said = Timestamp::from_ms(body.accepted_ms);
     let place = Place {
         entry_id,
         seq: entry.seq,
-        at: Timestamp::from_ms(body.accepted_ms),
+        at: server_time::of_entry(core, conversation, (entry_id, entry.seq), said),
     };
     let own = DeviceId::try_from(body.sender_device.as_ref()).is_ok_and(|device| is_own(core, device));
     match body.content {
-        Some(EntryContent::Application(_)) if own => {
+        Some(EntryContent::Application(_)) if own && history::is_awaited(conversation, entry_id) => {
             outbox::accepted(core, conversation, entry_id, entry.seq)
         }
+        // Nothing of one's own opens; what does is somebody else's, whatever the server says.
+        Some(EntryContent::Application(bytes)) if own => process(core, conversation, place, &bytes, false),
         // Taken in when it was made.
         Some(EntryContent::Proposal(_)) if own => outbox::accepted(core, conversation, entry_id, entry.seq),
         Some(
             EntryContent::Commit(bytes) | EntryContent::Proposal(bytes) | EntryContent::Application(bytes),
-        ) => process(core, conversation, place, &bytes),
+        ) => process(core, conversation, place, &bytes, true),
         // What belongs into mailboxes, or comes from a newer version.
         _ => Ok(()),
     }
@@ -134,6 +142,7 @@ fn process(
     conversation: &mut Conversation,
     place: Place,
     bytes: &[u8],
+    must_open: bool,
 ) -> Result<(), Error> {
     let mls = core.account()?.mls.clone();
     let Some(group) = conversation.group_mut(&mls)? else {
@@ -141,7 +150,7 @@ fn process(
     };
     match group.process(bytes, place.at) {
         Ok(Processed::Application { sender, plaintext }) => {
-            hear(core, conversation, place, &sender, &plaintext)
+            open(core, conversation, place, &sender, &plaintext)
         }
         Ok(Processed::Commit(epoch)) => enter(core, conversation, place, epoch),
         Ok(Processed::Leave(member)) => {
@@ -154,10 +163,11 @@ fn process(
         }
         // Evidence from the future: others are where this device never came.
         Err(mls::Error::Epoch { .. }) => lose(core, conversation),
-        Err(_) => {
+        Err(_) if must_open => {
             undecryptable(core, conversation, place);
             Ok(())
         }
+        Err(_) => Ok(()),
     }
 }
 
@@ -174,6 +184,44 @@ fn undecryptable(core: &mut Core, conversation: &Conversation, place: Place) {
     core.journal.row(nobody);
 }
 
+/// Takes a message out of its envelope, and looks whether its sender had read what this device has.
+fn open(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    place: Place,
+    sender: &Member,
+    plaintext: &[u8],
+) -> Result<(), Error> {
+    if core.contacts.is_blocked(&sender.address) {
+        return Ok(());
+    }
+    match Envelope::decode(plaintext) {
+        Ok(Some(Envelope { history, content })) => {
+            history::compare(core, conversation, place, &sender.address, history)?;
+            hear(core, conversation, place, sender, content)
+        }
+        Ok(None) => {
+            let said = said(conversation, place, sender, plaintext);
+            core.journal.row(said.unknown());
+            Ok(())
+        }
+        // What is in no envelope is no message: there is nothing to hear.
+        Err(_) => hear(core, conversation, place, sender, &[]),
+    }
+}
+
+fn said<'a>(conversation: &Conversation, place: Place, sender: &'a Member, content: &'a [u8]) -> Said<'a> {
+    let Place { entry_id, seq, at } = place;
+    Said {
+        conversation: conversation.id,
+        entry_id,
+        seq,
+        sender: &sender.address,
+        at,
+        content,
+    }
+}
+
 fn hear(
     core: &mut Core,
     conversation: &mut Conversation,
@@ -181,18 +229,14 @@ fn hear(
     sender: &Member,
     content: &[u8],
 ) -> Result<(), Error> {
-    if core.contacts.is_blocked(&sender.address) {
+    if conversation.kind() == ConversationKind::Account {
+        core.heard.push_back(Heard {
+            from: sender.device_id,
+            content: content.to_vec(),
+        });
         return Ok(());
     }
-    let Place { entry_id, seq, at } = place;
-    let said = Said {
-        conversation: conversation.id,
-        entry_id,
-        seq,
-        sender: &sender.address,
-        at,
-        content,
-    };
+    let said = said(conversation, place, sender, content);
     match said.line() {
         Line::Row(row) => core.journal.row(row),
         Line::Name(name) => {
@@ -230,14 +274,11 @@ fn enter(
     place: Place,
     epoch: NewEpoch,
 ) -> Result<(), Error> {
-    tell(core, conversation, place, &epoch);
-    core.see_keys(
-        conversation.id,
-        epoch
-            .added
-            .iter()
-            .map(|member| (&member.address, &member.account_key)),
-    );
+    tell(core, conversation, place, &epoch)?;
+    core.see_keys(conversation.id, epoch.added.iter().chain(&epoch.recertified));
+    if let Some(revocation) = &epoch.revocation {
+        core.contacts.revoked(&mut core.journal, revocation);
+    }
     conversation.sync.commit_at = None;
     settle_commits(
         core,
@@ -248,6 +289,7 @@ fn enter(
     if epoch.expelled {
         return end(core, conversation);
     }
+    news::offer(core, conversation)?;
     if conversation.standing() == Standing::Leaving
         && !conversation
             .outbox
@@ -273,12 +315,8 @@ fn settle_commits(
             .outbox
             .iter()
             .any(|item| item.entry_id == entry_id && item.is_commit());
-    if ours && let Some(item) = core.dequeue(conversation, entry_id) {
-        conversation.state.update_due_ms = 0;
-        if matches!(&item.kind, Kind::Change(change) if !change.add.is_empty()) {
-            repeat_name(core, conversation);
-        }
-        core.done(item.command, Ok(Answer::Done));
+    if ours {
+        commit_done(core, conversation, entry_id);
     }
     for item in &mut conversation.outbox {
         if item.is_commit() && item.submit.take().is_some() {
@@ -287,6 +325,18 @@ fn settle_commits(
         }
     }
     Ok(())
+}
+
+/// A commit of this device's own is in the log.
+pub(crate) fn commit_done(core: &mut Core, conversation: &mut Conversation, entry_id: EntryId) {
+    let Some(item) = core.dequeue(conversation, entry_id) else {
+        return;
+    };
+    conversation.state.update_due_ms = 0;
+    if matches!(&item.kind, Kind::Change(change) if !change.add.is_empty()) {
+        repeat_name(core, conversation);
+    }
+    core.done(item.command, Ok(Answer::Done));
 }
 
 /// Whoever came just now does not know the name.
@@ -299,13 +349,36 @@ fn repeat_name(core: &mut Core, conversation: &mut Conversation) {
 }
 
 /// Puts what a commit did into words, one notice for each kind of thing.
-fn tell(core: &mut Core, conversation: &Conversation, place: Place, epoch: &NewEpoch) {
+fn tell(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    place: Place,
+    epoch: &NewEpoch,
+) -> Result<(), Error> {
+    if conversation.kind() == ConversationKind::Account {
+        return Ok(());
+    }
+    let group = conversation.group(&core.account()?.mls)?;
+    let members = group
+        .filter(|_| !epoch.expelled)
+        .map(Group::members)
+        .unwrap_or_default();
+    // Somebody who is there with another device neither came nor went.
+    let came = |member: &Member| {
+        let is_other = |there: &&Member| there.address == member.address && !epoch.added.contains(there);
+        !members.iter().any(|there| is_other(&there))
+    };
+    let went = |member: &Member| members.iter().all(|there| there.address != member.address);
+    let (came, with_device): (Vec<_>, Vec<_>) = epoch.added.iter().partition(|member| came(member));
+    let (went, without_device): (Vec<_>, Vec<_>) = epoch.removed.iter().partition(|member| went(member));
     let roles_changed = epoch.policy_before.is_some() && epoch.removed.is_empty() && epoch.left.is_empty();
     let notices = [
-        (NoticeKind::Added, names(&epoch.added)),
-        (NoticeKind::Removed, names(&epoch.removed)),
+        (NoticeKind::Added, names(came)),
+        (NoticeKind::Removed, names(went)),
         (NoticeKind::Left, names(&epoch.left)),
         (NoticeKind::RolesChanged, Vec::new()),
+        (NoticeKind::DeviceAdded, names(with_device)),
+        (NoticeKind::DeviceRemoved, names(without_device)),
     ];
     for (index, (kind, whom)) in (0_u8..).zip(notices) {
         let happened = if kind == NoticeKind::RolesChanged {
@@ -331,6 +404,7 @@ fn tell(core: &mut Core, conversation: &Conversation, place: Place, epoch: &NewE
         );
         core.event(Event::Conversation(conversation.id));
     }
+    Ok(())
 }
 
 fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mls::{JoinWith, Rejoin};
+use mls::{ConversationKind, JoinWith, Member, Rejoin};
 use types::{Address, Duration, EntryId, wire};
 use wire::ConversationStanding as Standing;
 use wire::NoticeKind;
@@ -14,7 +14,8 @@ use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::{Kind, Phase};
 use crate::link::Request;
-use crate::{Error, receive};
+use crate::news::News;
+use crate::{Error, Event, keys, outbox, receive};
 
 /// How long to wait after an attempt that came to nothing.
 const RETRY: Duration = Duration::from_secs(5);
@@ -40,7 +41,7 @@ pub(crate) fn fetched(
     conversation: &mut Conversation,
     fetched: &wire::Group,
 ) -> Result<(), Error> {
-    if !conversation.state.lost {
+    if !conversation.is_outside() {
         return Ok(());
     }
     let mls = core.account()?.mls.clone();
@@ -50,7 +51,12 @@ pub(crate) fn fetched(
     };
     let rejoin = match mls.rejoin(with, core.now) {
         Ok(rejoin) => rejoin,
-        Err(mls::Error::NotAMember) => return receive::end(core, conversation),
+        Err(mls::Error::NotAMember) => return nothing_to_join(core, conversation),
+        // The account has another key, and this device is about to be told its certificate under that.
+        Err(mls::Error::Policy(mls::Violation::ExternalJoin)) => {
+            conversation.sync.retry_at = Some(core.now.after(RETRY));
+            return Ok(());
+        }
         Err(error) => {
             conversation.sync.retry_at = Some(core.now.after(RETRY));
             return Err(error.into());
@@ -58,6 +64,12 @@ pub(crate) fn fetched(
     };
     if let Err(error) = check(core, conversation, &rejoin) {
         conversation.sync.retry_at = Some(core.now.after(RETRY));
+        let joining = conversation.standing() == Standing::Joining;
+        if joining && !std::mem::replace(&mut conversation.sync.told_anew, true) {
+            // Somebody who came later has committed since: another device of the account knows them.
+            core.tell_devices(News::ConversationWanted(conversation.id.to_bytes()));
+            return Ok(());
+        }
         return Err(error);
     }
     let entry_id = core.rng.entry_id();
@@ -85,6 +97,13 @@ fn check(core: &Core, conversation: &mut Conversation, rejoin: &Rejoin) -> Resul
     if rejoin.conversation != id || rejoin.policy.kind != kind {
         return Err(not_this());
     }
+    if conversation.standing() == Standing::Joining {
+        return if is_as_told(core, conversation, rejoin) {
+            Ok(())
+        } else {
+            Err(not_this())
+        };
+    }
     let Some(known) = conversation.group(&core.account()?.mls)? else {
         return Ok(());
     };
@@ -95,6 +114,68 @@ fn check(core: &Core, conversation: &mut Conversation, rejoin: &Rejoin) -> Resul
         return Err(not_this());
     }
     Ok(())
+}
+
+/// What a device joins that was never in it must go on from what another device of the account told: no older epoch,
+/// and signed by a device that was in it then. The account's own conversation has the account's devices only.
+fn is_as_told(core: &Core, conversation: &Conversation, rejoin: &Rejoin) -> bool {
+    let Some(card) = &conversation.state.card else {
+        let is_own = |member: &Member| {
+            let own = core.account.as_ref().map(|account| &account.certificate);
+            own.is_some_and(|own| own.address == member.address && own.recovery_key == member.recovery_key)
+        };
+        return conversation.kind() == ConversationKind::Account && rejoin.members.iter().all(is_own);
+    };
+    let vouches = |known: &wire::KnownMember| {
+        known.device_id == rejoin.signed_by.device_id.as_bytes().as_slice()
+            && known.account_key == rejoin.signed_by.account_key.as_bytes().as_slice()
+    };
+    rejoin.epoch >= card.epoch && card.members.iter().any(vouches)
+}
+
+/// The account has no place in what was to be joined, or there is no such conversation.
+fn nothing_to_join(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    if conversation.standing() != Standing::Joining {
+        return receive::end(core, conversation);
+    }
+    let managing = core.account()?.account_key().is_ok();
+    match conversation.kind() {
+        ConversationKind::Account if managing => {
+            conversation.state.set_standing(Standing::Creating);
+            conversation.keep(&mut core.journal);
+            core.enqueue_first(conversation, Kind::Create(wire::MembershipChange::default()));
+            outbox::flush(core, conversation)
+        }
+        // The device that let this one in is about to begin it.
+        ConversationKind::Account => {
+            conversation.sync.retry_at = Some(core.now.after(RETRY));
+            Ok(())
+        }
+        ConversationKind::Direct | ConversationKind::Group => {
+            give_up(core, conversation);
+            Ok(())
+        }
+    }
+}
+
+/// What was to be joined is over before this device came in.
+pub(crate) fn give_up(core: &mut Core, conversation: &mut Conversation) {
+    core.fail_all(conversation);
+    conversation.state.set_standing(Standing::Ended);
+    core.journal.delete(keys::conversation(conversation.id));
+}
+
+/// Another device began the conversation that this one wanted to begin: it comes in instead.
+pub(crate) fn instead(
+    core: &mut Core,
+    conversation: &mut Conversation,
+    entry_id: EntryId,
+) -> Result<(), Error> {
+    core.dequeue(conversation, entry_id);
+    conversation.forget_group(&core.account()?.mls.clone());
+    conversation.state.set_standing(Standing::Joining);
+    conversation.keep(&mut core.journal);
+    start(core, conversation)
 }
 
 /// The server put the commit at this place: from here on this device follows again.
@@ -109,6 +190,18 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
     };
     conversation.set_group(mls.adopt(&rejoin)?);
     let members = rejoin.members;
+    let card = conversation.state.card.take();
+    let joined = conversation.standing() == Standing::Joining;
+    if joined {
+        let inviter = conversation.state.invited_by.parse();
+        let accepted = card.is_none_or(|card| !card.request)
+            || inviter.is_ok_and(|inviter| core.contacts.is_accepted(&inviter));
+        conversation.state.set_standing(if accepted {
+            Standing::Active
+        } else {
+            Standing::Request
+        });
+    }
     conversation.state.lost = false;
     conversation.state.cursor = seq;
     conversation.sync.wait_epoch = 0;
@@ -118,28 +211,47 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
         item.submit = None;
         item.keep(&mut core.journal, conversation.id);
     }
-    let new = members
-        .iter()
-        .map(|member| &member.address)
-        .filter(|address| !known.contains(address));
-    let new: BTreeSet<&Address> = new.collect();
-    say(
-        core,
-        conversation,
-        (entry_id, seq),
-        new.into_iter().map(ToString::to_string).collect(),
-    );
-    core.see_keys(
-        conversation.id,
-        members
+    if joined {
+        came_in(core, conversation, (entry_id, seq))?;
+    } else {
+        let new = members
             .iter()
-            .map(|member| (&member.address, &member.account_key)),
-    );
+            .map(|member| &member.address)
+            .filter(|address| !known.contains(address));
+        let new: BTreeSet<&Address> = new.collect();
+        let new = new.into_iter().map(ToString::to_string).collect();
+        say(core, conversation, (entry_id, seq), new);
+    }
+    core.see_keys(conversation.id, &members);
     if conversation.standing() == Standing::Leaving {
         // The commit voided what was asked for before.
         core.enqueue_first(conversation, Kind::Leave);
     }
     receive::subscribe(core, conversation);
+    Ok(())
+}
+
+/// This device is in, beside the account's others.
+fn came_in(
+    core: &mut Core,
+    conversation: &Conversation,
+    (entry_id, seq): (EntryId, u64),
+) -> Result<(), Error> {
+    let account = core.account()?;
+    let (address, device) = (account.address.to_string(), account.device_id.to_bytes());
+    if conversation.kind() == ConversationKind::Account {
+        if account.state.wants_snapshot {
+            core.tell_devices(News::SnapshotWanted(device));
+        }
+        return Ok(());
+    }
+    let notice = wire::Notice {
+        kind: NoticeKind::Joined.into(),
+        by: address,
+        ..wire::Notice::default()
+    };
+    core.notice(conversation.id, (entry_id, 0, seq), core.now, notice);
+    core.event(Event::Conversation(conversation.id));
     Ok(())
 }
 
@@ -161,7 +273,7 @@ pub(crate) fn refused(
 ) -> Result<(), Error> {
     conversation.sync.rejoin = None;
     match refusal.code() {
-        Code::NotAMember | Code::UnknownConversation => receive::end(core, conversation),
+        Code::NotAMember | Code::UnknownConversation => nothing_to_join(core, conversation),
         Code::StaleEpoch => start(core, conversation),
         _ => {
             let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);

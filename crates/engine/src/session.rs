@@ -6,9 +6,11 @@ use wire::client_frame::Body as ClientBody;
 use zeroize::Zeroizing;
 
 use crate::account::Account;
-use crate::engine::Engine;
+use crate::engine::{Beginning, Engine};
 use crate::link::{Phase, Request};
-use crate::{Answer, Error, Event, keys, mailbox, outbox, receive, rejoin};
+use crate::linking::{Joining, short_name};
+use crate::recovery::Recovering;
+use crate::{Answer, Command, CommandId, Error, Event, keys, mailbox, outbox, receive, rejoin, server_time};
 
 impl Engine {
     pub(crate) fn greet(&mut self, challenge: wire::Challenge) -> Result<(), Error> {
@@ -23,19 +25,130 @@ impl Engine {
             self.refused_session(refusal(Code::UnsupportedProtocol, message));
             return Ok(());
         }
-        if let Some((_, handle)) = &self.registering {
-            let realm = challenge
-                .realm
-                .parse()
-                .map_err(|_| Error::Damaged("the server's name for its realm"))?;
-            let address = Address {
-                handle: handle.clone(),
-                realm,
-            };
-            return self.register(&challenge, &origin, &address);
+        if self.core.link.challenge.is_none()
+            && let Err(trouble) = server_time::check_challenge(self.core.link.dialled, self.core.now, &challenge)
+        {
+            self.core.event(Event::Trouble(trouble));
         }
-        self.core.link.challenge = Some(challenge);
+        self.core.link.challenge = Some(challenge.clone());
+        match &self.beginning {
+            Some(Beginning::Register(_, handle)) => {
+                let realm = challenge
+                    .realm
+                    .parse()
+                    .map_err(|_| Error::Damaged("the server's name for its realm"))?;
+                let address = Address {
+                    handle: handle.clone(),
+                    realm,
+                };
+                self.register(&challenge, &origin, &address)
+            }
+            Some(Beginning::Join(_)) => {
+                self.begin_join();
+                Ok(())
+            }
+            Some(Beginning::Recover(recovering)) if self.core.account.is_none() => {
+                let ask = recovering.ask(&challenge);
+                self.core
+                    .request(Request::Recover, ClientBody::FetchRecovery(ask));
+                Ok(())
+            }
+            _ => self.enter_or_log_in(),
+        }
+    }
+
+    /// A device that came by the recovery words is put into the list before it logs in.
+    fn enter_or_log_in(&mut self) -> Result<(), Error> {
+        if self
+            .core
+            .account
+            .as_ref()
+            .is_some_and(|account| account.state.entering)
+        {
+            self.resume_change();
+            return Ok(());
+        }
         self.log_in()
+    }
+
+    /// Begins to give this device an account, if the command asks for one; hands back any other.
+    pub(crate) fn begin(&mut self, id: CommandId, command: Command) -> Option<Command> {
+        if self.has_registered_account() {
+            if let Command::Join { .. } | Command::Recover { .. } = command {
+                let address = self.core.account.as_ref().map(|account| account.address.clone());
+                self.core
+                    .done(Some(id), Err(address.map_or(Error::NoAccount, Error::HasAccount)));
+                return None;
+            }
+            return Some(command);
+        }
+        let beginning = match command {
+            Command::Register { handle } => Beginning::Register(id, handle),
+            Command::Join { code, name } => Beginning::Join(Joining::new(id, code, name, &self.core.rng)),
+            Command::Recover {
+                address,
+                words,
+                name,
+                revoke_others,
+            } => Beginning::Recover(Recovering {
+                command: id,
+                address,
+                words,
+                name,
+                revoke_others,
+            }),
+            other => return Some(other),
+        };
+        self.beginning = Some(beginning);
+        self.core.link.connect_soon(self.core.now);
+        None
+    }
+
+    /// The server gave what the recovery words open.
+    pub(crate) fn recovered(&mut self, recovery: wire::Recovery) -> Result<(), Error> {
+        let (Some(Beginning::Recover(recovering)), Phase::Greeting { origin }) =
+            (&self.beginning, &self.core.link.phase)
+        else {
+            return Ok(());
+        };
+        match recovering.enter(recovery, origin, (self.core.now, &self.core.rng)) {
+            Ok(account) => {
+                self.core.account = Some(account);
+                self.core.keep_account();
+                self.resume_change();
+                Ok(())
+            }
+            Err(error) => self.not_entered(error),
+        }
+    }
+
+    /// The device that came by the recovery words is in the list.
+    pub(crate) fn entered(&mut self) -> Result<(), Error> {
+        if let Some(Beginning::Recover(recovering)) = self.beginning.take() {
+            let device = self.core.account()?.device_id;
+            self.meet_own_devices()?;
+            self.name_device(device, &short_name(&recovering.name));
+            let address = recovering.address;
+            self.core
+                .done(Some(recovering.command), Ok(Answer::Joined { address }));
+        }
+        self.log_in()
+    }
+
+    /// It is not: whatever was made for it is void.
+    pub(crate) fn not_entered(&mut self, error: Error) -> Result<(), Error> {
+        self.core.account = None;
+        self.core.journal.delete(keys::account());
+        self.not_begun(error);
+        Ok(())
+    }
+
+    /// This device gets no account.
+    pub(crate) fn not_begun(&mut self, error: Error) {
+        if let Some(beginning) = self.beginning.take() {
+            self.core.done(Some(beginning.command()), Err(error));
+        }
+        self.hang_up();
     }
 
     /// Registers, with the keys of an earlier attempt when there was one for the same address.
@@ -55,7 +168,6 @@ impl Engine {
             self.core.keep_account();
         }
         let register = self.core.account()?.register(challenge)?;
-        self.core.link.challenge = Some(challenge.clone());
         self.core
             .request(Request::Register, ClientBody::Register(register));
         Ok(())
@@ -68,8 +180,8 @@ impl Engine {
         account.state.registered = true;
         let answer = registered_answer(account);
         self.core.keep_account();
-        if let Some((command, _)) = self.registering.take() {
-            self.core.done(Some(command), Ok(answer));
+        if let Some(beginning) = self.beginning.take() {
+            self.core.done(Some(beginning.command()), Ok(answer));
         }
         self.log_in()
     }
@@ -81,10 +193,7 @@ impl Engine {
         }
         self.core.account = None;
         self.core.journal.delete(keys::account());
-        if let Some((command, _)) = self.registering.take() {
-            self.core.done(Some(command), Err(Error::Refused(refusal)));
-        }
-        self.hang_up();
+        self.not_begun(Error::Refused(refusal));
     }
 
     pub(crate) fn log_in(&mut self) -> Result<(), Error> {
@@ -120,6 +229,8 @@ impl Engine {
         self.core
             .request(Request::Subscribe(log), ClientBody::Subscribe(subscribe));
         mailbox::restock(&mut self.core, &logged_in.stock, 0)?;
+        self.look_up_own();
+        self.resume_change();
         self.core.event(Event::Online);
         Ok(())
     }
@@ -136,7 +247,7 @@ impl Engine {
             if !conversation.sync.subscribed {
                 receive::subscribe(core, conversation);
             }
-            match conversation.state.lost {
+            match conversation.is_outside() {
                 true => rejoin::start(core, conversation),
                 false => outbox::flush(core, conversation),
             }
@@ -170,13 +281,17 @@ impl Engine {
     /// The session is over, or never began.
     pub(crate) fn refused_session(&mut self, refusal: wire::Refusal) {
         if !will_pass(refusal.code()) {
-            if let Some((command, _)) = self.registering.take() {
+            if let Some(beginning) = self.beginning.take() {
                 self.core
-                    .done(Some(command), Err(Error::Refused(refusal.clone())));
+                    .done(Some(beginning.command()), Err(Error::Refused(refusal.clone())));
             }
-            self.core.event(Event::Refused(refusal));
+            self.core.event(Event::Refused(refusal.clone()));
         }
         self.hang_up();
+        if matches!(refusal.code(), Code::DeviceRevoked | Code::AccountDeleted) {
+            // It stays so, whatever this device does.
+            self.core.link.phase = Phase::Down { connect_at: None };
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Lines of a timeline out of what was said.
 
+use crate::attachment;
 use content::{Body, Content, MessageId};
 use types::{Address, ConversationId, EntryId, Timestamp, wire};
 use wire::timeline_row::Body as RowBody;
@@ -33,9 +34,7 @@ impl Said<'_> {
         };
         match content.body() {
             // Changes to what was said before are kept as they are; this version does not show them.
-            _ if content.replaces.is_some() => {
-                Line::Row(self.row(RowBody::Unknown(self.content.to_vec().into())))
-            }
+            _ if content.replaces.is_some() => Line::Row(self.unknown()),
             Body::Text(text) => {
                 let message_id = content::message_id(self.content, self.sender, self.conversation);
                 let reply = content.in_reply_to.as_ref().map(MessageId::as_bytes);
@@ -45,9 +44,26 @@ impl Said<'_> {
                     in_reply_to: reply.map(|id| id.to_vec().into()).unwrap_or_default(),
                 })))
             }
+            Body::File(part) => match attachment::unpack(part) {
+                Some(file) => {
+                    let message_id = content::message_id(self.content, self.sender, self.conversation);
+                    let reply = content.in_reply_to.as_ref().map(MessageId::as_bytes);
+                    Line::Row(self.row(RowBody::File(wire::FileRow {
+                        message_id: message_id.as_bytes().to_vec().into(),
+                        in_reply_to: reply.map(|id| id.to_vec().into()).unwrap_or_default(),
+                        ..file
+                    })))
+                }
+                None => Line::Row(self.unknown()),
+            },
             Body::GroupName(name) => Line::Name(name.to_owned()),
-            Body::Unknown { .. } => Line::Row(self.row(RowBody::Unknown(self.content.to_vec().into()))),
+            Body::Unknown { .. } => Line::Row(self.unknown()),
         }
+    }
+
+    /// The line of something that this version cannot read.
+    pub(crate) fn unknown(&self) -> wire::TimelineRow {
+        self.row(RowBody::Unknown(self.content.to_vec().into()))
     }
 
     fn row(&self, body: RowBody) -> wire::TimelineRow {

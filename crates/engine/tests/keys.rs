@@ -59,6 +59,8 @@ struct Play {
     /// What FetchTree gives.
     tree: Vec<u8>,
     commands: u64,
+    /// The engine's account, as it registered it.
+    own: wire::Account,
 }
 
 impl Play {
@@ -74,6 +76,7 @@ impl Play {
             published: Vec::new(),
             tree: Vec::new(),
             commands: 0,
+            own: wire::Account::default(),
         };
         let registered = play.run(Command::Register {
             handle: "anna".parse().unwrap(),
@@ -139,9 +142,16 @@ impl Play {
 
     fn answer(&mut self, ask: Ask) -> Option<Say> {
         Some(match ask {
-            Ask::Register(register) => Say::Registered(wire::Registered {
-                address: format!("{}@city.example", register.handle),
-            }),
+            Ask::Register(register) => {
+                let address = format!("{}@city.example", register.handle);
+                self.own = wire::Account {
+                    address: address.clone(),
+                    device_list: register.device_list,
+                    device_certificates: register.device_certificate.into_iter().collect(),
+                    successions: Vec::new(),
+                };
+                Say::Registered(wire::Registered { address })
+            }
             Ask::Login(_) => Say::LoggedIn(wire::LoggedIn {
                 incarnation: 1,
                 ..wire::LoggedIn::default()
@@ -159,7 +169,7 @@ impl Play {
                 let accounts = wanted
                     .addresses
                     .iter()
-                    .map(|address| self.find(address).account.clone())
+                    .map(|address| self.account(address))
                     .collect();
                 Say::Accounts(wire::Accounts { accounts })
             }
@@ -193,6 +203,13 @@ impl Play {
             }
             _ => return None,
         })
+    }
+
+    fn account(&self, address: &str) -> wire::Account {
+        if self.own.address == address {
+            return self.own.clone();
+        }
+        self.find(address).account.clone()
     }
 
     fn find(&self, address: &str) -> &Other {
@@ -295,7 +312,7 @@ fn keys_that_do_not_belong_together_are_refused() {
     play.directory[0].account.device_list = list(4);
     assert!(matches!(
         play.run(group_with("boris@city.example")),
-        Some(Err(Error::Forged(_)))
+        Some(Err(Error::OldDeviceList(_)))
     ));
 }
 

@@ -7,22 +7,24 @@ use mls_rs::client_builder::{
 };
 use mls_rs::extension::MlsExtension;
 use mls_rs::extension::recommended::LastResortKeyPackageExt;
-use mls_rs::group::ExportedTree;
+use mls_rs::group::{ExportedTree, Roster};
 use mls_rs::{Client, ExtensionList, MlsMessage};
 use mls_rs_core::crypto::SignatureSecretKey;
-use mls_rs_core::group::Member as Leaf;
 use mls_rs_core::identity::SigningIdentity;
 use types::{ConversationId, Suite, Timestamp, limits, wire};
 use zeroize::Zeroizing;
 
+use crate::commit::{Change, Recertification};
+use crate::context::extensions;
+use crate::external::{belongs, namesakes, own_leaf};
 use crate::group::Group;
 use crate::identity::{Identities, signing_identity};
 use crate::member::Member;
-use crate::policy::Policy;
+use crate::policy::{Policy, Violation};
 use crate::provider::{Provider, cipher_suite};
 use crate::rules::Rules;
 use crate::store::{Saved, Store};
-use crate::{Error, mls_time};
+use crate::{Error, evidence, mls_time};
 
 pub(crate) type Config = WithMlsRules<
     Rules,
@@ -42,7 +44,7 @@ pub struct Device {
     rules: Rules,
 }
 
-/// A rejoin under way: what to submit, and the group that it leads to.
+/// An external commit under way: what to submit, and the group that it leads to.
 pub struct Rejoin {
     /// The conversation that the GroupInfo was of.
     pub conversation: ConversationId,
@@ -52,7 +54,9 @@ pub struct Rejoin {
     pub commit: Vec<u8>,
     /// MLSMessage(GroupInfo) of the next epoch, without ratchet tree.
     pub group_info: Vec<u8>,
-    /// Whose signature the group that is rejoined rests on.
+    /// The device had a leaf, which this one takes the place of.
+    pub was_member: bool,
+    /// Whose signature the group that is joined rests on.
     pub signed_by: Member,
     /// Who is in it.
     pub members: Vec<Member>,
@@ -64,7 +68,7 @@ pub struct Rejoin {
 /// What a member needs to come in.
 #[derive(Clone, Copy, Debug)]
 pub struct JoinWith<'a> {
-    /// MLSMessage(Welcome), or MLSMessage(GroupInfo) to rejoin.
+    /// MLSMessage(Welcome), or MLSMessage(GroupInfo) to come in by itself.
     pub message: &'a [u8],
     /// The ratchet tree that it names.
     pub ratchet_tree: &'a [u8],
@@ -92,6 +96,12 @@ impl Device {
     #[cfg(feature = "testing")]
     pub fn break_rules(&mut self) {
         self.rules = Rules { enforced: false };
+    }
+
+    /// What a client of the library is built from, for tests that build another one.
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (SigningIdentity, SignatureSecretKey, Provider) {
+        (self.identity.clone(), self.signer.clone(), self.provider.clone())
     }
 
     /// Makes a key package (RFC 9420 §10), as MLSMessage. Its secrets are kept until it is used; those of a
@@ -130,12 +140,10 @@ impl Device {
         now: Timestamp,
     ) -> Result<Group, Error> {
         let create = || {
-            let mut extensions = ExtensionList::new();
-            extensions.set_from(policy.clone())?;
             let client = self.client(suite);
             client.create_group_with_id(
                 id.as_bytes().to_vec(),
-                extensions,
+                extensions(policy)?,
                 ExtensionList::new(),
                 Some(mls_time(now)),
             )
@@ -163,49 +171,59 @@ impl Device {
         Ok((group, inviter))
     }
 
-    /// Puts this device back into its own place by an external commit, to be submitted to the delivery service. What
-    /// the device has of the group stays as it is until the service has accepted that, and [`adopt`](Self::adopt).
+    /// The same device, its groups included, with another certificate: what it makes from now on has that one.
+    #[must_use]
+    pub fn recertified(
+        &self,
+        signed: &wire::SignedDeviceCertificate,
+        certificate: &DeviceCertificate,
+    ) -> Self {
+        Self {
+            identity: signing_identity(signed, certificate),
+            signer: self.signer.clone(),
+            provider: self.provider.clone(),
+            store: self.store.clone(),
+            rules: self.rules,
+        }
+    }
+
+    /// Puts this device's certificate into its leaf, where an earlier one stands; changes nothing where it stands already.
+    pub fn recertification(&self) -> Change {
+        Change::Certificate(Recertification {
+            identity: self.identity.clone(),
+            signer: self.signer.clone(),
+            rules: self.rules,
+        })
+    }
+
+    /// Brings this device in by an external commit, to be submitted to the delivery service: into its own place when it
+    /// has one, else beside the other devices of its account. What the device has of the group stays as it is until the
+    /// service has accepted that, and [`adopt`](Self::adopt).
     ///
     /// # Errors
-    /// [`Error::NotAMember`] when it has no place in the tree; [`Error`].
+    /// [`Error::NotAMember`] when no leaf in the tree is of its account; [`Error::Policy`] with POL-8 when its account
+    /// has another key meanwhile, and it needs a certificate under that; [`Error`].
     pub fn rejoin(&self, with: JoinWith<'_>, now: Timestamp) -> Result<Rejoin, Error> {
         let info = decode(with.message, "GroupInfo")?;
-        let suite = info
-            .as_group_info()
-            .ok_or(Error::Malformed("GroupInfo"))?
-            .group_context()
-            .cipher_suite;
-        let suite = Suite::from_code(u16::from(suite).into()).map_err(|_| Error::Malformed("GroupInfo"))?;
+        let (suite, signer) = read_group_info(&info)?;
         let tree = tree(with.ratchet_tree)?;
-        let own = |leaf: &Leaf| leaf.signing_identity.signature_key == self.identity.signature_key;
-        let leaf = tree
-            .roster()
-            .members_iter()
-            .find(own)
-            .map(|leaf| leaf.index)
-            .ok_or(Error::NotAMember)?;
-        let signer = info
-            .as_group_info()
-            .ok_or(Error::Malformed("GroupInfo"))?
-            .sender();
-        let signer = tree
-            .roster()
-            .member_with_index(signer)
-            .map_err(|_| Error::Malformed("GroupInfo"))?;
-        let signed_by = Member::of_leaf(&signer)?;
+        let signer = tree.roster().member_with_index(signer);
+        let signed_by = Member::of_leaf(&signer.map_err(|_| Error::Malformed("GroupInfo"))?)?;
+        let own = self.place_in(&tree.roster())?;
         // Apart from what is there: the library lets no epoch follow on one that it did not see end.
         let store = Store::default();
         let rejoin = || {
             let builder = self.client_over(&store, suite).external_commit_builder()?;
-            let (group, commit) = builder
-                .with_tree_data(tree)
-                .with_removal(leaf)
-                .commit_time(mls_time(now))
-                .build(info)?;
+            let builder = builder.with_tree_data(tree).commit_time(mls_time(now));
+            let builder = match own {
+                Some(leaf) => builder.with_removal(leaf),
+                None => builder,
+            };
+            let (group, commit) = builder.build(info)?;
             Ok((group, commit.to_bytes()?))
         };
         let (group, commit) =
-            rejoin().map_err(|error| Error::library("rejoin by an external commit", error))?;
+            rejoin().map_err(|error| Error::library("join by an external commit", error))?;
         let mut group = Group::new(group)?;
         group.save()?;
         Ok(Rejoin {
@@ -213,6 +231,7 @@ impl Device {
             epoch: group.epoch() - 1,
             commit,
             group_info: group.group_info()?,
+            was_member: own.is_some(),
             signed_by,
             members: group.members(),
             policy: group.policy()?,
@@ -256,7 +275,23 @@ impl Device {
         self.store.take_changed()
     }
 
-    fn client(&self, suite: Suite) -> Client<Config> {
+    /// This device's leaf; `None` when only others of its account have one.
+    fn place_in(&self, roster: &Roster<'_>) -> Result<Option<u32>, Error> {
+        if let Some(own) = own_leaf(roster, &self.identity) {
+            return Ok(Some(own.index));
+        }
+        let myself = Member::of_identity(0, &self.identity)?;
+        let namesakes = namesakes(roster, &myself)?;
+        if belongs(&myself, &namesakes) || !self.rules.enforced {
+            return Ok(None);
+        }
+        match namesakes.iter().any(|leaf| leaf.continues(&myself)) {
+            true => Err(Violation::ExternalJoin.into()),
+            false => Err(Error::NotAMember),
+        }
+    }
+
+    pub(crate) fn client(&self, suite: Suite) -> Client<Config> {
         self.client_over(&self.store, suite)
     }
 
@@ -268,10 +303,20 @@ impl Device {
             .identity_provider(Identities)
             .mls_rules(self.rules)
             .extension_type(Policy::extension_type())
+            .custom_proposal_type(evidence::PROPOSAL)
             .key_package_lifetime(limits::LEAF_LIFETIME)
             .signing_identity(self.identity.clone(), self.signer.clone(), cipher_suite(suite))
             .build()
     }
+}
+
+/// The suite of a GroupInfo, and the leaf that signed it.
+fn read_group_info(info: &MlsMessage) -> Result<(Suite, u32), Error> {
+    let malformed = || Error::Malformed("GroupInfo");
+    let info = info.as_group_info().ok_or_else(malformed)?;
+    let code = u16::from(info.group_context().cipher_suite);
+    let suite = Suite::from_code(code.into()).map_err(|_| malformed())?;
+    Ok((suite, info.sender()))
 }
 
 pub(crate) fn decode(bytes: &[u8], what: &'static str) -> Result<MlsMessage, Error> {

@@ -9,10 +9,10 @@ use mls_rs_core::identity::{
 };
 use mls_rs_core::time::MlsTime;
 use prost::Message;
-use types::wire;
+use types::{Address, limits, wire};
 
 /// From the private-use range (RFC 9420 §17.5).
-const CREDENTIAL: CredentialType = CredentialType::new(0xF100);
+pub(crate) const CREDENTIAL: CredentialType = CredentialType::new(0xF100);
 
 /// The signing identity of the device that the certificate names.
 pub(crate) fn signing_identity(
@@ -32,9 +32,29 @@ pub(crate) fn certificate(
         .credential
         .as_custom()
         .filter(|credential| credential.credential_type() == CREDENTIAL);
+    // No key package could hold a longer one.
+    let credential = credential.filter(|credential| credential.data().len() <= limits::KEY_PACKAGE_BYTES);
     let credential = credential.ok_or(crypto::Error::Malformed("MLS credential"))?;
     wire::SignedDeviceCertificate::decode(credential.data())
         .map_err(|_| crypto::Error::Malformed("MLS credential"))
+}
+
+/// The account of a leaf. Reads nothing else of the certificate, for whoever goes through a thousand leaves.
+pub(crate) fn address(identity: &SigningIdentity) -> Result<Address, crypto::Error> {
+    let malformed = || crypto::Error::Malformed("MLS credential");
+    let certificate = wire::DeviceCertificate::decode(certificate(identity)?.certificate);
+    let certificate = certificate.map_err(|_| malformed())?;
+    certificate.address.parse().map_err(|_| malformed())
+}
+
+/// Whether one leaf may take the place of another: the same device, whose certificate may have been renewed.
+pub(crate) fn succeeds(
+    successor: &SigningIdentity,
+    predecessor: &SigningIdentity,
+) -> Result<bool, crypto::Error> {
+    let decode = |identity| DeviceCertificate::dangerous_decode(&certificate(identity)?);
+    let (before, after) = (decode(predecessor)?, decode(successor)?);
+    Ok(predecessor.signature_key == successor.signature_key && after.continues(&before))
 }
 
 /// Checks the certificate of a leaf against its signature key.
@@ -91,22 +111,14 @@ impl IdentityProvider for Identities {
         Ok(identity.signature_key.to_vec())
     }
 
-    // A leaf may renew its keys, never become another device's or another account's.
+    // A leaf may renew its keys and its certificate, never become another device's or another account's.
     fn valid_successor(
         &self,
         predecessor: &SigningIdentity,
         successor: &SigningIdentity,
         _: &ExtensionList,
     ) -> Result<bool, NotAccepted> {
-        let decode = |identity| {
-            certificate(identity)
-                .and_then(|signed| DeviceCertificate::dangerous_decode(&signed))
-                .map_err(NotAccepted)
-        };
-        let (before, after) = (decode(predecessor)?, decode(successor)?);
-        Ok(predecessor.signature_key == successor.signature_key
-            && before.account_key == after.account_key
-            && before.address == after.address)
+        succeeds(successor, predecessor).map_err(NotAccepted)
     }
 
     fn supported_types(&self) -> Vec<CredentialType> {

@@ -4,7 +4,12 @@
 //! This is the only crate that names the MLS library (docs/decisions/0001-mls-library.md). It performs no I/O, reads
 //! no clock and draws randomness only from the [`crypto::Rng`] it is handed, HPKE included.
 
+mod commit;
+mod context;
 mod device;
+mod epoch;
+mod evidence;
+mod external;
 mod group;
 mod identity;
 mod kem;
@@ -15,9 +20,13 @@ mod provider;
 mod public;
 mod rules;
 mod store;
+#[cfg(test)]
+mod testing;
 
+pub use commit::{Change, CommitBundle, Recertification};
 pub use device::{Device, JoinWith, Rejoin};
-pub use group::{Change, CommitBundle, Group, NewEpoch, Processed};
+pub use epoch::NewEpoch;
+pub use group::{Group, Processed};
 pub use member::Member;
 pub use policy::{Act, ConversationKind, Policy, Removal, Role, Violation};
 pub use public::{Applied, PublicGroup, inspect_key_package, key_package_expires};
@@ -54,8 +63,8 @@ pub enum Error {
     /// The commit leaves out a proposal that came before it.
     #[error("the commit leaves out a proposal that came before it")]
     ProposalLeftOut,
-    /// This device has no leaf in the group.
-    #[error("this device is not a member of the group")]
+    /// Neither this device nor another of its account has a leaf in the group.
+    #[error("neither this device nor another of its account is in the group")]
     NotAMember,
     /// A certificate or key that does not verify.
     #[error("a member's certificate was not accepted")]
@@ -84,6 +93,7 @@ impl Error {
                     return Self::Identity(error.clone());
                 }
             }
+            MlsError::InvalidSuccessor => return Self::Policy(Violation::Certificate),
             MlsError::CommitRequired => return Self::CommitRequired,
             MlsError::ExistingPendingCommit => return Self::CommitPending,
             _ => {}

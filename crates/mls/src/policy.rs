@@ -8,7 +8,7 @@ use mls_rs_core::extension::{ExtensionType, MlsExtension};
 use prost::Message;
 use types::{Address, limits, wire};
 
-/// Whether a conversation is between two accounts or many.
+/// Whose devices a conversation is between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConversationKind {
     /// Two accounts; nobody can be added, nobody has a role.
@@ -33,7 +33,7 @@ pub enum Role {
 /// The conversation's kind and roles. It lies in the GroupContext, so every member and the server hold the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether it is between two accounts or many.
+    /// Whose devices it is between.
     pub kind: ConversationKind,
     /// Roles above [`Role::Member`].
     pub grants: BTreeMap<Address, Role>,
@@ -46,6 +46,8 @@ pub struct Removal {
     pub address: Address,
     /// The leaf asked for it itself.
     pub by_itself: bool,
+    /// The commit shows that the device is its account's no more.
+    pub revoked: bool,
 }
 
 /// What a commit is about to do.
@@ -73,7 +75,7 @@ pub enum Violation {
     /// POL-2. Adding other accounts takes an admin.
     #[error("only admins and the owner may add people")]
     AddNotAdmin,
-    /// POL-3. Removing other accounts takes a higher role than theirs.
+    /// POL-3. Removing devices of others takes a higher role than theirs, or evidence that they are revoked.
     #[error("only somebody with a higher role may remove {0}")]
     RemoveNotAbove(Address),
     /// POL-4. Roles are changed by the owner; an admin may only make admins.
@@ -93,9 +95,12 @@ pub enum Violation {
     /// POL-7. Nothing but adding, removing, updating and changing roles is part of Veche.
     #[error("the commit holds a {0} proposal, which conversations do not use")]
     Proposal(&'static str),
-    /// POL-8. An external commit puts a device back in its own place, and does nothing else.
-    #[error("a device may only rejoin in its own place")]
-    Rejoin,
+    /// POL-8. An external commit brings in a device of an account that is there, puts it into its own place if it has
+    /// one, and does nothing else.
+    #[error(
+        "only a device of an account in the conversation may join by itself, and may do nothing else with it"
+    )]
+    ExternalJoin,
     /// POL-9. Every conversation carries a policy, and keeps its kind.
     #[error("the conversation's policy is missing or malformed")]
     Malformed,
@@ -105,6 +110,12 @@ pub enum Violation {
     /// POL-11. An account's own conversation has devices of that account and no others.
     #[error("this conversation is an account's own; nobody else can be in it")]
     Account,
+    /// POL-12. What a commit shows about revoked devices is true, and justifies a removal in that commit.
+    #[error("the evidence that a device is revoked {0}")]
+    Evidence(&'static str),
+    /// POL-13. A leaf stays the same device's; its certificate gives way only to one that continues the account.
+    #[error("a commit may renew the certificate of its device, and not put another device or account there")]
+    Certificate,
 }
 
 impl IntoAnyError for Violation {
@@ -221,7 +232,10 @@ impl Policy {
 
     fn check_removes(&self, act: &Act<'_>) -> Result<(), Violation> {
         let allowed = |removal: &Removal| {
-            removal.by_itself || removal.address == *act.by || self.role(act.by) > self.role(&removal.address)
+            removal.by_itself
+                || removal.revoked
+                || removal.address == *act.by
+                || self.role(act.by) > self.role(&removal.address)
         };
         match act.removes.iter().find(|removal| !allowed(removal)) {
             Some(removal) => Err(Violation::RemoveNotAbove(removal.address.clone())),

@@ -12,14 +12,15 @@ use mls_rs::group::{CommitEffect, ContentType, NewEpoch, ProposalSender};
 use mls_rs_core::extension::{ExtensionType, MlsExtension};
 use types::{Address, ConversationId, Suite, Timestamp, limits};
 
+use crate::context::policy_of;
 use crate::device::decode;
-use crate::group::{epoch_changes, prior_member};
+use crate::epoch::Changes;
 use crate::identity::Identities;
 use crate::member::Member;
 use crate::policy::{Policy, Violation};
 use crate::provider::Provider;
-use crate::rules::{Rules, policy_of};
-use crate::{Error, mls_time};
+use crate::rules::Rules;
+use crate::{Error, evidence, mls_time};
 
 type Config =
     WithMlsRules<Rules, WithIdentityProvider<Identities, WithCryptoProvider<Provider, ExternalBaseConfig>>>;
@@ -36,12 +37,16 @@ pub struct PublicGroup {
 pub struct Applied {
     /// The epoch that began.
     pub epoch: u64,
-    /// Who committed.
+    /// Who committed: as it was before, or as it is now when it only came in with this commit.
     pub by: Member,
-    /// Devices that came in.
+    /// Devices that came in: by others, or the committer itself.
     pub added: Vec<Member>,
     /// Devices that are gone. A device that rejoined is not among them.
     pub removed: Vec<Member>,
+    /// The committer as it is now, when it renewed its certificate.
+    pub recertified: Option<Member>,
+    /// An external commit: whoever it added came in by itself, without a Welcome.
+    pub external: bool,
 }
 
 impl PublicGroup {
@@ -146,29 +151,21 @@ impl PublicGroup {
         let ExternalReceivedMessage::Commit(commit) = received else {
             return Err(Error::Malformed("commit"));
         };
-        let CommitEffect::NewEpoch(epoch) = commit.effect else {
+        let CommitEffect::NewEpoch(epoch) = &commit.effect else {
             return Err(Violation::Proposal("re-initialisation").into());
         };
-        // Whoever rejoins has not seen proposals; those who asked to leave ask again.
-        if !commit.is_external && leaves_somebody_behind(&epoch) {
+        // Whoever comes in by itself has not seen proposals; those who asked to leave ask again.
+        if !commit.is_external && leaves_somebody_behind(epoch) {
             return Err(Error::ProposalLeftOut);
         }
-        let changes = epoch_changes(&epoch)?;
-        let (by, removed) = match commit.is_external {
-            true => (
-                changes.removed.first().cloned().ok_or(Violation::Rejoin)?,
-                Vec::new(),
-            ),
-            false => (
-                prior_member(&epoch, commit.committer)?,
-                [changes.removed, changes.left].concat(),
-            ),
-        };
+        let changes = Changes::of(&commit, epoch, Some(&self.inner.roster()))?;
         Ok(Applied {
             epoch: epoch.epoch(),
-            by,
+            by: changes.by,
             added: changes.added,
-            removed,
+            removed: [changes.removed, changes.left].concat(),
+            recertified: changes.recertified,
+            external: commit.is_external,
         })
     }
 
@@ -324,5 +321,6 @@ fn client() -> ExternalClient<Config> {
         .identity_provider(Identities)
         .mls_rules(Rules::LAW)
         .extension_type(Policy::extension_type())
+        .custom_proposal_types([evidence::PROPOSAL])
         .build()
 }

@@ -1,5 +1,7 @@
 //! Puts [`Policy`] to the library: translates a bundle of proposals into an [`Act`].
 
+use std::convert::Infallible;
+
 use mls_rs::MlsRules;
 use mls_rs::client_builder::PaddingMode;
 use mls_rs::group::proposal::{ProposalType, RemoveProposal};
@@ -11,18 +13,12 @@ use mls_rs::mls_rules::{
 use mls_rs_core::identity::SigningIdentity;
 use types::Address;
 
+use crate::context::{policy_in, policy_of};
+use crate::evidence::{self, Evidence};
+use crate::external::check_external;
+use crate::identity;
 use crate::member::Member;
-use crate::policy::{Act, Policy, Removal, Violation};
-
-/// The policy in a group's context.
-pub(crate) fn policy_of(context: &GroupContext) -> Result<Policy, Violation> {
-    context
-        .extensions()
-        .get_as::<Policy>()
-        .ok()
-        .flatten()
-        .ok_or(Violation::Malformed)
-}
+use crate::policy::{Act, ConversationKind, Policy, Removal, Violation};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
@@ -54,14 +50,9 @@ impl MlsRules for Rules {
         let policy = policy_of(context)?;
         match source {
             CommitSource::ExistingMember(member) => {
-                check_commit(
-                    &policy,
-                    &address_of(&member.signing_identity)?,
-                    roster,
-                    &proposals,
-                )?;
+                check_commit(&policy, &member.signing_identity, roster, &proposals)?;
             }
-            CommitSource::NewMember(joiner) => check_rejoin(&joiner, roster, &proposals)?,
+            CommitSource::NewMember(joiner) => check_external(&policy, &joiner, roster, &proposals)?,
         }
         Ok(proposals)
     }
@@ -99,10 +90,10 @@ fn by_reference<T>(info: &ProposalInfo<T>) -> bool {
 
 /// What others proposed and the policy has no place for is left out of a commit of our own, not an error.
 fn drop_foreign_references(proposals: &mut ProposalBundle) {
-    let kept = proposals.retain_by_type::<RemoveProposal, _, std::convert::Infallible>(|info| {
-        Ok(!by_reference(info) || is_leave(info))
-    });
-    match kept {
+    let removes = proposals
+        .retain_by_type::<RemoveProposal, _, Infallible>(|info| Ok(!by_reference(info) || is_leave(info)));
+    let custom = proposals.retain_custom::<_, Infallible>(|info| Ok(!by_reference(info)));
+    match removes.and(custom) {
         Ok(()) => {}
         Err(never) => match never {},
     }
@@ -110,57 +101,64 @@ fn drop_foreign_references(proposals: &mut ProposalBundle) {
 
 fn check_commit(
     policy: &Policy,
-    by: &Address,
+    committer: &SigningIdentity,
     roster: &Roster<'_>,
     proposals: &ProposalBundle,
 ) -> Result<(), Violation> {
     check_kinds(proposals)?;
-    let leaves: Vec<Address> = roster
-        .member_identities_iter()
-        .map(address_of)
-        .collect::<Result<_, _>>()?;
-    let adds: Vec<Address> = proposals
+    let by = member(0, committer)?;
+    let adds: Vec<Member> = proposals
         .add_proposals()
         .iter()
-        .map(|info| address_of(info.proposal.signing_identity()))
+        .map(|info| member(0, info.proposal.signing_identity()))
         .collect::<Result<_, _>>()?;
-    let removes: Vec<Removal> = proposals
-        .remove_proposals()
-        .iter()
-        .map(|info| removal(roster, info))
-        .collect::<Result<_, _>>()?;
+    // The rules of an account's own conversation go by keys, the others by addresses.
+    if policy.kind == ConversationKind::Account && !adds.iter().all(|added| added.continues(&by)) {
+        return Err(Violation::Account);
+    }
     let new_policy = match proposals.group_context_ext_proposals() {
         [] => None,
-        [info] => Some(
-            info.proposal
-                .get_as::<Policy>()
-                .ok()
-                .flatten()
-                .ok_or(Violation::Malformed)?,
-        ),
+        [info] => Some(policy_in(&info.proposal)?),
         _ => return Err(Violation::Malformed),
     };
+    let adds: Vec<Address> = adds.into_iter().map(|added| added.address).collect();
     policy.check(&Act {
-        by,
-        leaves: &leaves,
+        by: &by.address,
+        leaves: &addresses(roster)?,
         adds: &adds,
-        removes: &removes,
+        removes: &removals(roster, proposals)?,
         policy: new_policy.as_ref(),
     })
 }
 
-fn removal(roster: &Roster<'_>, info: &ProposalInfo<RemoveProposal>) -> Result<Removal, Violation> {
-    let by_itself = by_reference(info) && is_leave(info);
-    if by_reference(info) && !by_itself {
+fn removals(roster: &Roster<'_>, proposals: &ProposalBundle) -> Result<Vec<Removal>, Violation> {
+    let removes = proposals.remove_proposals();
+    let removed: Vec<Member> = removes
+        .iter()
+        .map(|info| removed(roster, info))
+        .collect::<Result<_, _>>()?;
+    let evidence = match proposals.custom_proposals() {
+        [] => None,
+        [info] => Some(Evidence::verify(&info.proposal, &removed)?),
+        _ => return Err(Violation::Evidence("comes in more than one proposal")),
+    };
+    let revoked = |member: &Member| evidence.as_ref().is_some_and(|evidence| evidence.revokes(member));
+    let removal = |(info, member): (&ProposalInfo<_>, Member)| Removal {
+        by_itself: by_reference(info),
+        revoked: revoked(&member),
+        address: member.address,
+    };
+    Ok(removes.iter().zip(removed).map(removal).collect())
+}
+
+fn removed(roster: &Roster<'_>, info: &ProposalInfo<RemoveProposal>) -> Result<Member, Violation> {
+    if by_reference(info) && !is_leave(info) {
         return Err(Violation::Proposal("removal by somebody else than the sender"));
     }
     let leaf = roster
         .member_with_index(info.proposal.to_remove())
         .map_err(|_| Violation::Malformed)?;
-    Ok(Removal {
-        address: address_of(&leaf.signing_identity)?,
-        by_itself,
-    })
+    member(leaf.index, &leaf.signing_identity)
 }
 
 fn check_kinds(proposals: &ProposalBundle) -> Result<(), Violation> {
@@ -176,6 +174,7 @@ fn check_kinds(proposals: &ProposalBundle) -> Result<(), Violation> {
             ProposalType::RE_INIT => ("re-initialisation", false),
             ProposalType::PSK => ("pre-shared key", false),
             ProposalType::EXTERNAL_INIT => ("external init", false),
+            evidence::PROPOSAL => ("standalone evidence", !by_reference(&info)),
             _ => ("custom", false),
         };
         if !allowed {
@@ -185,30 +184,14 @@ fn check_kinds(proposals: &ProposalBundle) -> Result<(), Violation> {
     Ok(())
 }
 
-fn check_rejoin(
-    joiner: &SigningIdentity,
-    roster: &Roster<'_>,
-    proposals: &ProposalBundle,
-) -> Result<(), Violation> {
-    let [removal] = proposals.remove_proposals() else {
-        return Err(Violation::Rejoin);
-    };
-    let only_these = proposals.external_init_proposals().len() == 1 && proposals.length() == 2;
-    let leaf = roster
-        .member_with_index(removal.proposal.to_remove())
-        .map_err(|_| Violation::Rejoin)?;
-    let before = Member::of_leaf(&leaf).map_err(|_| Violation::Rejoin)?;
-    let after = Member::of_identity(leaf.index, joiner).map_err(|_| Violation::Rejoin)?;
-    let same_device = before == after;
-    if only_these && same_device {
-        Ok(())
-    } else {
-        Err(Violation::Rejoin)
-    }
+pub(crate) fn member(leaf: u32, identity: &SigningIdentity) -> Result<Member, Violation> {
+    Member::of_identity(leaf, identity).map_err(|_| Violation::Malformed)
 }
 
-fn address_of(identity: &SigningIdentity) -> Result<Address, Violation> {
-    Member::of_identity(0, identity)
-        .map(|member| member.address)
+/// The account of every leaf.
+pub(crate) fn addresses(roster: &Roster<'_>) -> Result<Vec<Address>, Violation> {
+    let addresses = roster.member_identities_iter().map(identity::address);
+    addresses
+        .collect::<Result<_, _>>()
         .map_err(|_| Violation::Malformed)
 }

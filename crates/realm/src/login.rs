@@ -1,7 +1,8 @@
 //! Logging in: a device proves that it holds its key, for this realm, origin, connection and moment.
 
 use crypto::{DeviceCertificate, LoginProof};
-use storage::{Logs, Records};
+use directory::Standing;
+use storage::{Blobs, Logs, Records};
 use types::refusal::Detail;
 use types::wire::{self, RefusalCode};
 use types::{Address, DeviceId, Refusal, Timestamp, limits};
@@ -16,7 +17,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) now: Timestamp,
 }
 
-impl<L: Logs, R: Records> Realm<L, R> {
+impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
     /// The certificate of the device that logged in.
     pub(crate) async fn verify_login(
         &self,
@@ -47,10 +48,22 @@ impl<L: Logs, R: Records> Realm<L, R> {
     async fn certificate(&self, login: &wire::Login) -> Result<DeviceCertificate, Refusal> {
         let address: Address = login.address.parse().map_err(Refusal::malformed)?;
         let device = DeviceId::try_from(login.device_id.as_ref()).map_err(Refusal::malformed)?;
-        match self.directory.device(device).await? {
-            Some(certificate) if certificate.address == address => Ok(certificate),
+        match self.directory.standing(device).await? {
+            Some(Standing::Listed(certificate)) if certificate.address == address => Ok(*certificate),
+            Some(Standing::Revoked { address: whose }) if whose == address => {
+                Err(directory::device_revoked(&address))
+            }
             _ if self.directory.exists(&address).await? => Err(unknown_device(&address)),
+            _ if self.directory.is_deleted(&address).await? => Err(directory::account_deleted(&address)),
             _ => Err(unknown_account(&address)),
+        }
+    }
+
+    /// Notes that a device is here. Nobody is kept out for it when the store cannot.
+    pub(crate) async fn note_seen(&self, now: Timestamp, device: DeviceId) {
+        if let Err(refusal) = self.directory.seen(now, device).await {
+            let cause = refusal.cause.as_deref().map(tracing::field::display);
+            tracing::warn!(cause, "could not note that a device was here");
         }
     }
 }

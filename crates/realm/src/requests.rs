@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crypto::DeviceCertificate;
 use directory::Claimer;
-use storage::{Logs, Records};
+use storage::{Blobs, Logs, Records};
 use types::wire::client_frame::Body as Asked;
 use types::wire::server_frame::Body;
 use types::{LogId, Refusal, Timestamp, wire};
@@ -18,7 +18,7 @@ pub(crate) struct Request {
     pub(crate) asked: Asked,
 }
 
-impl<L: Logs, R: Records> Realm<L, R> {
+impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
     pub(crate) async fn serve(self: Arc<Self>, request: Request) -> Result<Body, Refusal> {
         let Request { now, device, asked } = request;
         let id = device.device_id;
@@ -27,6 +27,10 @@ impl<L: Logs, R: Records> Realm<L, R> {
             Asked::PublishKeyPackages(asked) => {
                 let stock = Some(self.directory.publish(now, id, &asked).await?);
                 Ok(Body::KeyPackagesPublished(wire::KeyPackagesPublished { stock }))
+            }
+            Asked::ListDevices(_) => {
+                let devices = self.directory.devices_seen(&device.address).await?;
+                Ok(Body::Devices(wire::Devices { devices }))
             }
             Asked::ClaimKeyPackages(asked) => self.claim(now, device, &asked).await,
             Asked::FetchTree(asked) => {
@@ -47,7 +51,7 @@ impl<L: Logs, R: Records> Realm<L, R> {
                     .map_err(Refusal::malformed)?;
                 self.delivery.fetch_group(id, conversation).await.map(Body::Group)
             }
-            _ => Err(Refusal::malformed("this is no request of its own")),
+            asked => self.serve_blobs(now, &device.address, asked).await,
         }
     }
 

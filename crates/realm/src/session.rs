@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crypto::DeviceCertificate;
 use delivery::{Doorbell, Sender};
-use storage::{Logs, Records};
+use storage::{Blobs, Logs, Records};
 use types::wire::client_frame::Body as Asked;
 use types::wire::server_frame::Body;
 use types::wire::{self, ClientFrame, RefusalCode, ServerFrame};
@@ -16,6 +16,8 @@ use crate::Realm;
 use crate::feed::Feed;
 use crate::frame::{answer, frame, log, malformed, refuse};
 use crate::login::{Expected, replayed};
+use crate::meetings::{self, Seat};
+use crate::present::Presence;
 use crate::requests::Request;
 
 /// What becomes of a frame.
@@ -29,12 +31,16 @@ pub enum Step {
 }
 
 /// One connection of a device: give it frames, send what it answers, pump it when its doorbell rings.
-pub struct Session<L, R> {
-    realm: Arc<Realm<L, R>>,
+pub struct Session<L, R, B> {
+    realm: Arc<Realm<L, R, B>>,
     origin: String,
     nonce: [u8; 32],
     opened: Timestamp,
     login: Option<Login>,
+    /// At the meeting that it came to last.
+    seat: Option<Seat>,
+    /// Until when its first meeting lets it stay without logging in.
+    welcome: Option<Timestamp>,
     feed: Feed,
 }
 
@@ -42,12 +48,13 @@ pub struct Session<L, R> {
 struct Login {
     device: DeviceCertificate,
     expires: Timestamp,
+    presence: Presence,
 }
 
-impl<L: Logs, R: Records> Session<L, R> {
+impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
     /// A connection that has just been opened. `origin` is what the client dialled as far as the transport knows; it
     /// counts when the operator did not fix one. `nonce` must be fresh and unpredictable.
-    pub fn open(realm: Arc<Realm<L, R>>, origin: String, nonce: [u8; 32], now: Timestamp) -> Self {
+    pub fn open(realm: Arc<Realm<L, R, B>>, origin: String, nonce: [u8; 32], now: Timestamp) -> Self {
         let feed = Feed::new(realm.delivery.hub().doorbell());
         let origin = realm.settings.origin.clone().unwrap_or(origin);
         Self {
@@ -56,6 +63,8 @@ impl<L: Logs, R: Records> Session<L, R> {
             nonce,
             opened: now,
             login: None,
+            seat: None,
+            welcome: None,
             feed,
         }
     }
@@ -72,7 +81,7 @@ impl<L: Logs, R: Records> Session<L, R> {
         frame(0, Body::Challenge(challenge))
     }
 
-    /// Handles one frame. Submits keep the order in which they are handed in.
+    /// Handles one frame. Submits, and pieces of blobs, keep the order in which they are handed in.
     pub async fn handle(&mut self, now: Timestamp, frame: ClientFrame) -> Step {
         let ClientFrame { id, body } = frame;
         let Some(asked) = body else {
@@ -90,6 +99,10 @@ impl<L: Logs, R: Records> Session<L, R> {
             _ if id == 0 => Step::Answer(Some(malformed(id, "a request must have an id"))),
             Asked::Register(asked) => Step::Answer(Some(answer(id, self.register(now, &asked).await))),
             Asked::Login(asked) => Step::Answer(Some(answer(id, self.log_in(now, &asked).await))),
+            Asked::Meet(asked) => Step::Answer(Some(answer(id, self.meet(now, &asked)))),
+            Asked::Say(asked) => Step::Answer(Some(answer(id, self.say(now, asked)))),
+            Asked::ChangeDevices(asked) => self.later(id, |realm| realm.change_devices(asked)),
+            Asked::FetchRecovery(asked) => self.recover(id, asked),
             asked => match self.login.as_ref() {
                 Some(login) => {
                     let device = login.device.clone();
@@ -103,15 +116,18 @@ impl<L: Logs, R: Records> Session<L, R> {
     /// Entries of subscribed logs as credit allows, one log in turn. Bounded, whatever the backlog: when there is
     /// more, the doorbell rings again by itself. Call it whenever the doorbell rings.
     pub async fn pump(&mut self, now: Timestamp) -> Vec<ServerFrame> {
-        match &self.login {
-            Some(login) if now < login.expires => {
+        let mut frames = match &self.login {
+            Some(login) if now < login.expires && login.presence.over().is_none() => {
                 self.feed.pump(&self.realm.delivery, login.device.device_id).await
             }
             _ => {
                 self.feed.doorbell().take();
                 Vec::new()
             }
-        }
+        };
+        // After the doorbell fell silent: what is said from now on rings it again.
+        self.hear(now, &mut frames);
+        frames
     }
 
     /// Rings when there is something to [`pump`](Self::pump).
@@ -123,16 +139,31 @@ impl<L: Logs, R: Records> Session<L, R> {
     pub fn deadline(&self) -> Timestamp {
         match &self.login {
             Some(login) => login.expires,
-            None => self.opened.after(limits::LOGIN_DEADLINE),
+            None => {
+                let deadline = self.opened.after(limits::LOGIN_DEADLINE);
+                self.welcome.map_or(deadline, |welcome| welcome.max(deadline))
+            }
         }
     }
 
-    /// What to send before closing, once the deadline has passed.
+    /// What to send before closing, once the deadline has passed or the device was removed.
     pub fn expired(&self, now: Timestamp) -> Option<ServerFrame> {
         self.expiry(now).map(|refusal| refuse(0, refusal))
     }
 
+    /// What to send before closing, once the device was removed, whatever the time. Its doorbell rings then.
+    pub fn removed(&self) -> Option<ServerFrame> {
+        self.removal().map(|refusal| refuse(0, refusal))
+    }
+
+    fn removal(&self) -> Option<Refusal> {
+        self.login.as_ref()?.presence.over().cloned()
+    }
+
     fn expiry(&self, now: Timestamp) -> Option<Refusal> {
+        if let Some(removal) = self.removal() {
+            return Some(removal);
+        }
         if now < self.deadline() {
             return None;
         }
@@ -175,14 +206,81 @@ impl<L: Logs, R: Records> Session<L, R> {
             now,
         };
         let device = self.realm.verify_login(expected, asked).await?;
-        let stock = self.realm.directory.stock(now, device.device_id).await?;
+        let id = device.device_id;
+        let presence = self.realm.present.enter(id, self.feed.doorbell().ringer());
+        if self.realm.delivery.is_revoked(id).await? {
+            return Err(directory::device_revoked(&device.address));
+        }
+        let stock = self.realm.directory.stock(now, id).await?;
+        self.realm.note_seen(now, id).await;
         let expires = now.after(limits::SESSION);
-        self.login = Some(Login { device, expires });
+        self.login = Some(Login {
+            device,
+            expires,
+            presence,
+        });
         Ok(Body::LoggedIn(wire::LoggedIn {
             session_expires_ms: expires.as_ms(),
             incarnation: self.realm.incarnation.0,
             stock,
         }))
+    }
+
+    /// What anybody may ask who can prove it.
+    fn recover(&self, id: u64, asked: wire::FetchRecovery) -> Step {
+        if self.login.is_some() {
+            let message = "This connection is logged in already. Recover the account on a new one.";
+            let refusal = Refusal::new(RefusalCode::NotPermitted, message);
+            return Step::Answer(Some(refuse(id, refusal)));
+        }
+        let nonce = self.nonce;
+        self.later(id, move |realm| async move {
+            realm.directory.recovery(&nonce, &asked).await.map(Body::Recovery)
+        })
+    }
+
+    /// Asks the realm, in no particular order.
+    fn later<F>(&self, id: u64, ask: impl FnOnce(Arc<Realm<L, R, B>>) -> F) -> Step
+    where
+        F: Future<Output = Result<Body, Refusal>> + Send + 'static,
+    {
+        let answered = ask(Arc::clone(&self.realm));
+        Step::Later(Box::pin(async move { answer(id, answered.await) }))
+    }
+
+    fn meet(&mut self, now: Timestamp, asked: &wire::Meet) -> Result<Body, Refusal> {
+        let seat = self
+            .realm
+            .meetings
+            .meet(now, asked, self.feed.doorbell().ringer())?;
+        let expires = seat.expires();
+        // Only the first one, or strangers could stay for ever.
+        self.welcome.get_or_insert(expires);
+        self.seat = Some(seat);
+        Ok(Body::Meeting(wire::Meeting {
+            expires_ms: expires.as_ms(),
+        }))
+    }
+
+    fn say(&self, now: Timestamp, asked: wire::Say) -> Result<Body, Refusal> {
+        let place = meetings::place(&asked.place)?;
+        let seat = self.seat.as_ref().filter(|seat| seat.place() == place);
+        seat.ok_or_else(meetings::expired)?.say(now, asked.sealed)?;
+        Ok(Body::Said(wire::Said {}))
+    }
+
+    fn hear(&mut self, now: Timestamp, frames: &mut Vec<ServerFrame>) {
+        let Some(seat) = &self.seat else { return };
+        let place = seat.place();
+        let heard = seat.hear(now);
+        let goodbye = heard.over.then(bytes::Bytes::new);
+        frames.extend(heard.said.into_iter().chain(goodbye).map(|sealed| {
+            let place = bytes::Bytes::copy_from_slice(&place);
+            frame(0, Body::Heard(wire::Heard { place, sealed }))
+        }));
+        if heard.over {
+            self.seat = None;
+        }
     }
 
     async fn serve(&mut self, id: u64, request: Request) -> Step {
@@ -198,6 +296,18 @@ impl<L: Logs, R: Records> Session<L, R> {
                     async move { answer(id, outcome.await.map(Body::Accepted)) },
                 ))
             }
+            // One after the other, so that a connection holds no more than one piece.
+            Asked::PutPiece(asked) => {
+                let (blobs, owner) = (&self.realm.blobs, &request.device.address);
+                let put = blobs.put(request.now, owner, asked).await;
+                Step::Later(Box::pin(
+                    async move { answer(id, put.await.map(Body::BlobState)) },
+                ))
+            }
+            Asked::FetchPiece(asked) => {
+                let piece = self.realm.blobs.fetch(request.now, &asked).await;
+                Step::Answer(Some(answer(id, piece.map(Body::Piece))))
+            }
             Asked::Subscribe(asked) => Step::Answer(Some(answer(id, self.subscribe(&asked).await))),
             Asked::Unsubscribe(asked) => {
                 let unsubscribed = log(asked.log.as_ref()).map(|log| {
@@ -206,10 +316,13 @@ impl<L: Logs, R: Records> Session<L, R> {
                 });
                 Step::Answer(Some(answer(id, unsubscribed)))
             }
+            Asked::DeleteAccount(asked) => {
+                let nonce = self.nonce;
+                self.later(id, |realm| realm.delete_account(nonce, request.device, asked))
+            }
             asked => {
-                let realm = Arc::clone(&self.realm);
                 let request = Request { asked, ..request };
-                Step::Later(Box::pin(async move { answer(id, realm.serve(request).await) }))
+                self.later(id, |realm| realm.serve(request))
             }
         }
     }

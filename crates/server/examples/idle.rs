@@ -44,7 +44,11 @@ fn serve() -> Result<()> {
     let name: types::Realm = "idle.localhost".parse()?;
     let store = Store::open(dir.path(), &name, None)?;
     Runtime::new()?.block_on(async {
-        let settings = Settings { name, origin: None };
+        let settings = Settings {
+            name,
+            origin: None,
+            blob_quota: types::limits::BLOB_QUOTA,
+        };
         let server = Server::bind("127.0.0.1:0".parse()?, settings, &store).await?;
         println!("{}", server.address());
         // Ends with our standard input: when the one who measures ends, however it does.

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use storage_embedded::{EmbeddedLogs, EmbeddedRecords};
+use storage_embedded::{EmbeddedBlobs, EmbeddedLogs, EmbeddedRecords};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::limits::{ROOM_BYTES, ROOM_UNIT};
 use crate::metrics::Metrics;
 
 /// The realm, over the store that this binary brings.
-pub(crate) type Realm = realm::Realm<EmbeddedLogs, EmbeddedRecords>;
+pub(crate) type Realm = realm::Realm<EmbeddedLogs, EmbeddedRecords, EmbeddedBlobs>;
 /// One connection's conversation with it.
-pub(crate) type Session = realm::Session<EmbeddedLogs, EmbeddedRecords>;
+pub(crate) type Session = realm::Session<EmbeddedLogs, EmbeddedRecords, EmbeddedBlobs>;
 
 /// What all connections share.
 pub(crate) struct App {

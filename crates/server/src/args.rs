@@ -48,6 +48,14 @@ pub struct Run {
     /// Refuse writes while fewer MiB than this are free on the disk.
     #[arg(long, value_name = "N", env = "VECHED_RESERVE_MIB")]
     pub reserve_mib: Option<u64>,
+    /// How many bytes the attachments and the backup of an account may take; small files count as 4 KiB.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "VECHED_BLOB_QUOTA",
+        default_value_t = types::limits::BLOB_QUOTA
+    )]
+    pub blob_quota: u64,
     /// What to log, as in `info` or `warn,server=debug`.
     #[arg(long, value_name = "FILTER", env = "VECHED_LOG", default_value = "info")]
     pub log: String,

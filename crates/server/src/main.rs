@@ -57,6 +57,7 @@ async fn serve(options: Run, store: &Store) -> Result<()> {
     let settings = Settings {
         name: options.realm,
         origin: options.origin,
+        blob_quota: options.blob_quota,
     };
     let server = Server::bind(options.listen, settings, store)
         .await

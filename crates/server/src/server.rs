@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{self, MissedTickBehavior, timeout};
 
 use crate::accept::accept;
-use crate::app::{App, Realm};
+use crate::app::App;
 use crate::limits::{STOP, TEND_EVERY};
 use crate::store::Store;
 use crate::{clock, files};
@@ -29,7 +29,7 @@ impl Server {
     pub async fn bind(address: SocketAddr, settings: Settings, store: &Store) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let realm = Realm::new(settings, Arc::clone(&store.logs), Arc::clone(&store.records));
+        let realm = store.realm(settings);
         let app = Arc::new(App::new(realm, Arc::clone(&store.logs), files::connections()));
         Ok(Self {
             app,

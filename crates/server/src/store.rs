@@ -10,17 +10,19 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use realm::Settings;
 use storage::Incarnation;
-use storage_embedded::{EmbeddedLogs, EmbeddedRecords, OpenError};
+use storage_embedded::{EmbeddedBlobs, EmbeddedLogs, EmbeddedRecords, OpenError};
 use types::Realm;
 
-use crate::clock;
+use crate::{app, clock};
 
 /// The open store. It is closed when every clone is dropped.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) logs: Arc<EmbeddedLogs>,
     pub(crate) records: Arc<EmbeddedRecords>,
+    pub(crate) blobs: Arc<EmbeddedBlobs>,
 }
 
 /// Why a realm's directory could not be opened.
@@ -66,7 +68,7 @@ impl Store {
         let life = clock::random().map_err(io("draw randomness for", dir))?;
         let mut options = storage_embedded::Options::new(Incarnation(u64::from_le_bytes(life)));
         options.reserve_bytes = reserve_bytes.unwrap_or(options.reserve_bytes);
-        let (logs, records) = storage_embedded::open(&store_dir(dir), &options)?;
+        let (logs, records, blobs) = storage_embedded::open(&store_dir(dir), &options)?;
         // Again, now that nobody else can be doing the same.
         if !check_name(dir, realm)? {
             write_name(dir, realm)?;
@@ -74,7 +76,14 @@ impl Store {
         Ok(Self {
             logs: Arc::new(logs),
             records: Arc::new(records),
+            blobs: Arc::new(blobs),
         })
+    }
+
+    /// The realm in this store.
+    pub(crate) fn realm(&self, settings: Settings) -> app::Realm {
+        let Self { logs, records, blobs } = self.clone();
+        app::Realm::new(settings, logs, records, blobs)
     }
 }
 

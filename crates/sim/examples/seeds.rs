@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             seed,
             Scenario {
                 devices: 5,
+                spares: 3,
                 operations: 200,
                 faults: true,
             },

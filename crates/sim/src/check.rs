@@ -8,6 +8,7 @@ use wire::ConversationStanding as Standing;
 use wire::NoticeKind;
 use wire::timeline_row::Body;
 
+use crate::churn;
 use crate::world::World;
 
 /// A promise that was not kept, and the seed that shows it.
@@ -33,6 +34,8 @@ pub(crate) fn all(world: &mut World) -> Result<(), Broken> {
     readers_have_what_was_acknowledged(world)?;
     nothing_is_shown_twice(world)?;
     all_see_the_same(world)?;
+    churn::revoked_devices_read_nothing(world)?;
+    churn::devices_of_an_account_agree(world)?;
     groups_agree(world)
 }
 
@@ -41,9 +44,18 @@ pub(crate) fn is_notice(row: &wire::TimelineRow, kind: NoticeKind) -> bool {
 }
 
 fn nothing_went_wrong(world: &World) -> Result<(), Broken> {
-    for device in &world.devices {
+    for (index, device) in world.devices.iter().enumerate() {
+        if world.is_out(index) {
+            continue;
+        }
         if let Some(trouble) = device.troubles.first() {
             return Err(world.broken(format!("{} had trouble: {trouble}", device.name)));
+        }
+        let suspicions = [NoticeKind::HistoryDiffers, NoticeKind::WrongTime];
+        let is_suspicion = |row: &&wire::TimelineRow| suspicions.iter().any(|kind| is_notice(row, *kind));
+        if let Some(row) = device.disk.rows.values().find(is_suspicion) {
+            let name = &device.name;
+            return Err(world.broken(format!("{name} suspects an honest server: {row:?}")));
         }
         if let Some(row) = device
             .disk
@@ -97,6 +109,9 @@ fn readable_since(world: &World, device: usize, conversation: ConversationId) ->
 
 fn readers_have_what_was_acknowledged(world: &mut World) -> Result<(), Broken> {
     for device in 0..world.devices.len() {
+        if world.is_out(device) {
+            continue;
+        }
         let Some(engine) = &mut world.devices[device].engine else {
             continue;
         };
@@ -161,6 +176,9 @@ fn all_see_the_same(world: &World) -> Result<(), Broken> {
 fn groups_agree(world: &mut World) -> Result<(), Broken> {
     let mut agreed: BTreeMap<ConversationId, (u64, Vec<String>, String)> = BTreeMap::new();
     for device in 0..world.devices.len() {
+        if world.is_out(device) {
+            continue;
+        }
         let name = world.devices[device].name.clone();
         let Some(engine) = &mut world.devices[device].engine else {
             continue;

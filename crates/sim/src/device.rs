@@ -7,6 +7,8 @@ use engine::{Config, Effect, Engine, Error, Event, Input, Write};
 use types::{ConversationId, EntryId, Timestamp, wire};
 use zeroize::Zeroizing;
 
+use crate::churn::Sign;
+
 /// More of them say nothing new.
 const TROUBLES: usize = 3;
 
@@ -41,6 +43,8 @@ pub(crate) struct Device {
     pub(crate) outcomes: Vec<Outcome>,
     /// The first things that went wrong without anybody having asked for them.
     pub(crate) troubles: Vec<String>,
+    /// What it said that people, or the check, act on.
+    pub(crate) signs: Vec<Sign>,
     rng: Rng,
 }
 
@@ -54,6 +58,7 @@ impl Device {
             wishes: VecDeque::new(),
             outcomes: Vec::new(),
             troubles: Vec::new(),
+            signs: Vec::new(),
             rng,
         };
         device.restart();
@@ -99,7 +104,12 @@ impl Device {
                 Effect::Event(Event::Trouble(error)) if self.troubles.len() < TROUBLES => {
                     self.troubles.push(describe(&error));
                 }
-                Effect::Event(_) => {}
+                Effect::Event(event @ (Event::LinkCode { .. } | Event::LinkRequested { .. })) => {
+                    self.signs.push(Sign::Link(event));
+                }
+                Effect::Event(Event::Refused(refusal)) => self.signs.push(Sign::Refused(refusal)),
+                // Files are not part of this world.
+                Effect::ReadFile { .. } | Effect::WriteFile { .. } | Effect::Event(_) => {}
             }
         }
     }

@@ -8,6 +8,7 @@
 //! It opens no socket, reads no clock and never sleeps.
 
 mod check;
+mod churn;
 mod device;
 mod network;
 mod people;

@@ -19,6 +19,16 @@ impl World {
 
     pub(crate) fn operate(&mut self) {
         let device = self.roll(self.devices.len() as u32) as usize;
+        if self.people < self.devices.len() {
+            match self.roll(20) {
+                0 => return self.churn(),
+                1 => return self.settle_something(device),
+                _ => {}
+            }
+        }
+        if self.owner[device].is_none() || self.shut_out.contains(&device) {
+            return;
+        }
         let Some(engine) = &mut self.devices[device].engine else {
             return;
         };
@@ -82,11 +92,11 @@ impl World {
     /// Everybody but the first.
     pub(crate) fn everybody_else(&self) -> Vec<Address> {
         let address = |index| format!("person{index}@city.example").parse().expect("an address");
-        (1..self.devices.len()).map(address).collect()
+        (1..self.people).map(address).collect()
     }
 
     fn someone(&self) -> Address {
-        let index = self.roll(self.devices.len() as u32);
+        let index = self.roll(self.people as u32);
         format!("person{index}@city.example").parse().expect("an address")
     }
 

@@ -9,17 +9,26 @@ use crypto::Rng;
 use futures_util::FutureExt;
 use realm::{Realm, Session, Settings, Step};
 use storage::Incarnation;
-use storage::memory::{Fault, MemoryLogs, MemoryRecords};
+use storage::memory::{Fault, MemoryBlobs, MemoryLogs, MemoryRecords};
 use types::{Timestamp, wire};
 
 type Later = Pin<Box<dyn Future<Output = wire::ServerFrame> + Send>>;
 
-pub(crate) struct Server {
-    realm: Arc<Realm<MemoryLogs, MemoryRecords>>,
+/// What survives a crash of the server, but for what was written lazily.
+#[derive(Clone)]
+struct Stores {
     logs: MemoryLogs,
     records: MemoryRecords,
+    blobs: MemoryBlobs,
+}
+
+type City = Realm<MemoryLogs, MemoryRecords, MemoryBlobs>;
+
+pub(crate) struct Server {
+    realm: Arc<City>,
+    stores: Stores,
     /// Sessions by the index of the device that they belong to.
-    sessions: BTreeMap<usize, Session<MemoryLogs, MemoryRecords>>,
+    sessions: BTreeMap<usize, Session<MemoryLogs, MemoryRecords, MemoryBlobs>>,
     rng: Rng,
 }
 
@@ -27,11 +36,14 @@ pub(crate) const ORIGIN: &str = "http://city.example";
 
 impl Server {
     pub(crate) fn new(rng: Rng) -> Self {
-        let (logs, records) = (MemoryLogs::new(Incarnation(1)), MemoryRecords::new());
+        let stores = Stores {
+            logs: MemoryLogs::new(Incarnation(1)),
+            records: MemoryRecords::new(),
+            blobs: MemoryBlobs::new(),
+        };
         Self {
-            realm: realm(&logs, &records),
-            logs,
-            records,
+            realm: realm(&stores),
+            stores,
             sessions: BTreeMap::new(),
             rng,
         }
@@ -40,10 +52,13 @@ impl Server {
     /// Everything in memory is gone; what was written lazily may be.
     pub(crate) fn crash(&mut self) {
         self.sessions.clear();
-        self.logs.set_fault(Fault::None);
+        self.stores.logs.set_fault(Fault::None);
         let rng = self.rng.clone();
-        self.logs.crash(|_| rng.below(2) == 0);
-        self.realm = realm(&self.logs, &self.records);
+        self.stores.logs.crash(|_| rng.below(2) == 0);
+        self.stores
+            .blobs
+            .crash(|_, spooled| spooled * u64::from(rng.below(5)) / 4);
+        self.realm = realm(&self.stores);
     }
 
     /// The next write to disk goes wrong; whoever asked for it must be treated as if the server had crashed.
@@ -53,11 +68,12 @@ impl Server {
         } else {
             Fault::LoseAnswer
         };
-        self.logs.set_fault(fault);
+        self.stores.logs.set_fault(fault);
     }
 
     pub(crate) fn set_disk_full(&mut self, full: bool) {
-        self.logs.fail_with_disk_full(full);
+        self.stores.logs.fail_with_disk_full(full);
+        self.stores.blobs.fail_with_disk_full(full);
     }
 
     pub(crate) fn open(&mut self, device: usize, now: Timestamp) -> wire::ServerFrame {
@@ -112,15 +128,18 @@ impl Server {
     }
 }
 
-fn realm(logs: &MemoryLogs, records: &MemoryRecords) -> Arc<Realm<MemoryLogs, MemoryRecords>> {
+fn realm(stores: &Stores) -> Arc<City> {
     let settings = Settings {
         name: "city.example".parse().expect("a realm name"),
         origin: None,
+        blob_quota: types::limits::BLOB_QUOTA,
     };
+    let Stores { logs, records, blobs } = stores.clone();
     Arc::new(Realm::new(
         settings,
-        Arc::new(logs.clone()),
-        Arc::new(records.clone()),
+        Arc::new(logs),
+        Arc::new(records),
+        Arc::new(blobs),
     ))
 }
 

@@ -1,6 +1,6 @@
 //! The world: devices, a server, the pipes between them, and a dice that decides what happens next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crypto::Rng;
 use engine::{Answer, Command, Input};
@@ -9,6 +9,7 @@ use types::{ConversationId, Duration, EntryId, Timestamp, wire};
 use wire::server_frame::Body as Answered;
 
 use crate::check::{self, Broken};
+use crate::churn::Revoked;
 use crate::device::{Device, Wish};
 use crate::network::{Pipe, WireHash};
 use crate::server::{ORIGIN, Server};
@@ -16,8 +17,10 @@ use crate::server::{ORIGIN, Server};
 /// How much is to happen.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
-    /// Accounts, each with one device.
+    /// Accounts, each with one device to begin with.
     pub devices: usize,
+    /// Devices that come into these accounts and go again.
+    pub spares: usize,
     /// Things that people do.
     pub operations: usize,
     /// Whether connections break, devices and the server crash, and disks fill up.
@@ -44,6 +47,8 @@ pub struct Report {
 /// A message that the server acknowledged.
 #[derive(Clone, Debug)]
 pub(crate) struct Acknowledged {
+    /// The command that said it.
+    pub(crate) command: u64,
     pub(crate) sender: usize,
     pub(crate) conversation: ConversationId,
     pub(crate) entry_id: EntryId,
@@ -58,6 +63,17 @@ pub struct World {
     dice: Rng,
     server: Server,
     pub(crate) devices: Vec<Device>,
+    /// The first so many devices began an account each.
+    pub(crate) people: usize,
+    /// Whose account the other devices came into.
+    pub(crate) owner: Vec<Option<usize>>,
+    /// Devices that are being let in, by those that let them in.
+    pub(crate) links: BTreeMap<usize, usize>,
+    /// Devices that are being revoked, by the command.
+    pub(crate) revoking: BTreeMap<u64, usize>,
+    pub(crate) revoked: Vec<Revoked>,
+    /// Devices that know that they were revoked.
+    pub(crate) shut_out: BTreeSet<usize>,
     pipes: BTreeMap<usize, Pipe>,
     wire: WireHash,
     pub(crate) next_command: u64,
@@ -80,7 +96,7 @@ impl World {
     /// # Errors
     /// [`Broken`], which names the seed that shows it again.
     pub fn run(seed: u64, scenario: Scenario) -> Result<Report, Broken> {
-        let mut world = Self::new(seed, scenario.devices);
+        let mut world = Self::new(seed, scenario.devices, scenario.spares);
         world.register()?;
         let mut left = scenario.operations;
         while left > 0 {
@@ -101,7 +117,7 @@ impl World {
     /// # Errors
     /// [`Broken`].
     pub fn quiet_day(seed: u64, devices: usize) -> Result<Vec<usize>, Broken> {
-        let mut world = Self::new(seed, devices);
+        let mut world = Self::new(seed, devices, 0);
         world.register()?;
         world.command(
             0,
@@ -122,13 +138,17 @@ impl World {
         Ok(world.commit_bytes)
     }
 
-    fn new(seed: u64, devices: usize) -> Self {
+    fn new(seed: u64, people: usize, spares: usize) -> Self {
         let rng = |name: u64| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&seed.to_le_bytes());
             bytes[8..16].copy_from_slice(&name.to_le_bytes());
             Rng::from_seed(bytes)
         };
+        let devices = people + spares;
+        let owner = (0..devices)
+            .map(|device| (device < people).then_some(device))
+            .collect();
         let devices = (0..devices).map(|index| Device::new(format!("person{index}"), rng(index as u64 + 2)));
         Self {
             seed,
@@ -136,6 +156,12 @@ impl World {
             dice: rng(0),
             server: Server::new(rng(1)),
             devices: devices.collect(),
+            people,
+            owner,
+            links: BTreeMap::new(),
+            revoking: BTreeMap::new(),
+            revoked: Vec::new(),
+            shut_out: BTreeSet::new(),
             pipes: BTreeMap::new(),
             wire: WireHash::default(),
             next_command: 0,
@@ -177,12 +203,12 @@ impl World {
     }
 
     fn register(&mut self) -> Result<(), Broken> {
-        for device in 0..self.devices.len() {
+        for device in 0..self.people {
             let handle = self.devices[device].name.parse().expect("a handle");
             self.command(device, Command::Register { handle });
         }
         self.come_to_rest()?;
-        let missing = self.devices.iter_mut().find(|device| {
+        let missing = self.devices.iter_mut().take(self.people).find(|device| {
             !device
                 .engine
                 .as_ref()
@@ -217,11 +243,15 @@ impl World {
             }
         }
         self.collect(device);
+        for sign in std::mem::take(&mut self.devices[device].signs) {
+            self.act_on(device, sign);
+        }
     }
 
     fn collect(&mut self, device: usize) {
         for outcome in std::mem::take(&mut self.devices[device].outcomes) {
             let said = self.said.remove(&outcome.command);
+            self.account_for(device, outcome.command, &outcome.result);
             if let (
                 Ok(Answer::Sent {
                     conversation,
@@ -232,6 +262,7 @@ impl World {
             ) = (outcome.result, said)
             {
                 self.acknowledged.push(Acknowledged {
+                    command: outcome.command,
                     sender: device,
                     conversation,
                     entry_id,
@@ -384,6 +415,11 @@ impl World {
         else {
             return;
         };
+        if std::env::var_os("DBG").is_some()
+            && let Some(Answered::Refusal(r)) = &frame.body
+        {
+            eprintln!("  to {device}: {:?} {}", r.code(), r.message);
+        }
         self.wire.take_in(&frame);
         self.input(device, Input::Frame(frame));
     }
@@ -461,8 +497,21 @@ impl World {
     }
 
     fn is_at_rest(&mut self) -> bool {
-        self.devices.iter_mut().all(|device| {
+        let (shut_out, now) = (self.shut_out.clone(), self.now);
+        let devices = self.devices.iter_mut().enumerate();
+        let mut still_there = devices.filter(|(index, _)| !shut_out.contains(index));
+        still_there.all(|(_, device)| {
             device.engine.as_mut().is_some_and(|engine| {
+                if engine.account().is_none() {
+                    return true;
+                }
+                // Devices take turns to answer a newcomer of their account.
+                if engine
+                    .next_wakeup()
+                    .is_some_and(|due| due.since(now) < Duration::from_secs(5))
+                {
+                    return false;
+                }
                 let idle = engine.conversations().iter().all(|view| view.waiting == 0);
                 engine.is_caught_up() && idle
             })
@@ -471,6 +520,7 @@ impl World {
 
     fn unrest(&mut self) -> String {
         let mut text = String::new();
+        if std::env::var_os("DBG").is_some() { for (i, device) in self.devices.iter_mut().enumerate() { if let Some(engine) = &mut device.engine { let devs = engine.devices().iter().map(|d| format!("{:?}", d.device)).collect::<Vec<_>>(); eprintln!("{i} owner {:?} out {} id {:?} devices {devs:?}", self.owner[i], self.shut_out.contains(&i), engine.account().map(|a| a.device_id)); for view in engine.conversations() { eprintln!("    {} {:?} epoch {} {:?} inv {:?}", view.id, view.standing, view.epoch, view.members.iter().map(|m| m.0.to_string()).collect::<Vec<_>>(), view.peer); } } } }
         for device in &mut self.devices {
             let Some(engine) = &mut device.engine else {
                 continue;
@@ -490,8 +540,10 @@ impl World {
                 let caught_up = engine.is_caught_up();
                 let troubles = &device.troubles;
                 text += &format!(
-                    "\n  {}: caught up {caught_up}, {waiting:?}, troubles {troubles:?}",
-                    device.name
+                    "\n  {}: caught up {caught_up} online {} wakes {:?}, {waiting:?}, troubles {troubles:?}",
+                    device.name,
+                    engine.is_online(),
+                    engine.next_wakeup().map(|at| at.since(self.now))
                 );
             }
         }

@@ -28,6 +28,7 @@ fn a_calm_world_keeps_its_promises() {
         0..4,
         Scenario {
             devices: 4,
+            spares: 0,
             operations: 60,
             faults: false,
         },
@@ -40,6 +41,29 @@ fn a_world_of_faults_keeps_its_promises() {
         100..200,
         Scenario {
             devices: 5,
+            spares: 0,
+            operations: 200,
+            faults: true,
+        },
+    );
+}
+
+#[test]
+fn devices_come_and_go_and_promises_are_kept() {
+    check(
+        300..320,
+        Scenario {
+            devices: 3,
+            spares: 3,
+            operations: 120,
+            faults: false,
+        },
+    );
+    check(
+        400..440,
+        Scenario {
+            devices: 4,
+            spares: 3,
             operations: 200,
             faults: true,
         },
@@ -53,6 +77,7 @@ fn one_seed_gives_one_hash_of_all_bytes() {
             seed,
             Scenario {
                 devices: 4,
+                spares: 0,
                 operations: 80,
                 faults: true,
             },

@@ -60,7 +60,7 @@ fn main() {
 fn measure(callers: usize, appends: usize) -> Measured {
     // Beside the build, since a temporary directory may be in memory.
     let dir = tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap();
-    let (logs, _records) = open(&dir.path().join("store"), &Options::new(Incarnation(1))).unwrap();
+    let (logs, ..) = open(&dir.path().join("store"), &Options::new(Incarnation(1))).unwrap();
     let logs = Arc::new(logs);
     let started = Instant::now();
     let mut latencies = run_callers(&logs, callers, appends);

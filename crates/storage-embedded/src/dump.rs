@@ -6,15 +6,16 @@ use fjall::Readable;
 use rusqlite::types::ValueRef;
 
 use crate::OpenError;
+use crate::blobs;
 use crate::logs::open_db;
 use crate::place::Place;
 use crate::records::connect;
 
 /// Walks every key and value of the store in `dir`, which nobody may have open: each keyspace of the logs, then each
-/// column of each table of the records.
+/// column of each table of the records, then each blob.
 ///
-/// `visit` is given the section (`logs.entries`, `records.accounts.handle`), the key (of a record: its row's number,
-/// as text), and the value (a number as text). What is deleted may still lie in the files until they are compacted
+/// `visit` is given the section (`logs.entries`, `records.accounts.handle`, `blobs.whole`), the key (of a record: its
+/// row's number, as text; of a blob: its id), and the value (a number as text; of a blob: how long it is). What is deleted may still lie in the files until they are compacted
 /// and is not walked; nothing is compressed, so searching the files themselves finds that too.
 ///
 /// # Errors
@@ -22,7 +23,8 @@ use crate::records::connect;
 pub fn dump(dir: &Path, visit: &mut impl FnMut(&str, &[u8], &[u8])) -> Result<(), OpenError> {
     let place = Place::claim_existing(dir)?;
     dump_logs(&place.logs(), visit).map_err(OpenError::engine("walk the logs"))?;
-    dump_records(&place.records(), visit).map_err(OpenError::engine("walk the records"))
+    dump_records(&place.records(), visit).map_err(OpenError::engine("walk the records"))?;
+    blobs::dump(&place.blobs(), visit).map_err(OpenError::engine("walk the blobs"))
 }
 
 fn dump_logs(path: &Path, visit: &mut impl FnMut(&str, &[u8], &[u8])) -> fjall::Result<()> {

@@ -1,10 +1,12 @@
-//! The store that a realm has unless it asks for another: logs in fjall, records in SQLite, in one directory.
+//! The store that a realm has unless it asks for another: logs in fjall, records in SQLite, blobs as files, in one
+//! directory.
 //!
 //! ```text
 //! DIR/lock              held exclusively while the store is open
 //! DIR/FORMAT            the version of all that follows
 //! DIR/logs/             the fjall database; its layout is in `logs/engine.rs`
 //! DIR/records.sqlite    the SQLite database; its schema is in `records/schema.rs`
+//! DIR/blobs/            the blobs; how they lie there is in `blobs/files.rs`
 //! ```
 //!
 //! This crate never reads a clock, never draws randomness, never acknowledges what is not on disk, and never changes a
@@ -21,8 +23,10 @@
 //! that comes later is answered [`storage::Error::Backend`] or [`storage::Error::Closed`], nothing more is
 //! acknowledged, and reads serve what was. The operator looks at the disk, makes room or replaces it, and starts the
 //! process again: opening recovers all that was acknowledged. Batches whose answer was an error may or may not be
-//! there; their senders submit them again under the same ids.
+//! there; their senders submit them again under the same ids. A blob whose sync failed is forgotten as far as it had
+//! come, and put anew; the others go on.
 
+mod blobs;
 mod dump;
 mod logs;
 mod place;
@@ -33,6 +37,7 @@ use std::sync::Arc;
 
 use storage::Incarnation;
 
+pub use blobs::EmbeddedBlobs;
 pub use dump::dump;
 pub use logs::{EmbeddedLogs, Stats};
 pub use records::EmbeddedRecords;
@@ -118,14 +123,18 @@ impl OpenError {
     }
 }
 
-/// Opens the store in `dir`, making both when they are not there. It is closed once both halves are dropped, which
+/// Opens the store in `dir`, making both when they are not there. It is closed once all its parts are dropped, which
 /// waits until everything submitted is on disk.
 ///
 /// # Errors
 /// Every [`OpenError`] but `Missing`.
-pub fn open(dir: &Path, options: &Options) -> Result<(EmbeddedLogs, EmbeddedRecords), OpenError> {
+pub fn open(
+    dir: &Path,
+    options: &Options,
+) -> Result<(EmbeddedLogs, EmbeddedRecords, EmbeddedBlobs), OpenError> {
     let place = Arc::new(place::Place::claim(dir, options.reserve_bytes)?);
     let logs = EmbeddedLogs::open(Arc::clone(&place), options)?;
-    let records = EmbeddedRecords::open(place)?;
-    Ok((logs, records))
+    let records = EmbeddedRecords::open(Arc::clone(&place))?;
+    let blobs = EmbeddedBlobs::open(place)?;
+    Ok((logs, records, blobs))
 }

@@ -56,6 +56,10 @@ impl Place {
         self.dir.join("records.sqlite")
     }
 
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.dir.join("blobs")
+    }
+
     /// The refusal that writes get now, if any.
     pub(crate) fn refusal(&self) -> Result<Option<Refusal>, Error> {
         let space = rustix::fs::fstatvfs(&self.lock).map_err(|source| Error::Backend {

@@ -24,7 +24,8 @@ fn options(reserve_bytes: u64) -> Options {
 }
 
 fn opened(dir: &Path) -> (EmbeddedLogs, EmbeddedRecords) {
-    open(dir, &options(0)).expect("the store opens")
+    let (logs, records, _) = open(dir, &options(0)).expect("the store opens");
+    (logs, records)
 }
 
 fn append(id: u8, body: &'static str) -> Batch {
@@ -68,6 +69,7 @@ fn insert(records: &EmbeddedRecords) -> Result<Inserted, Error> {
             device_id: DeviceId::new([1; 16]),
             handle,
             certificate: blob,
+            last_seen: None,
         },
     ))
 }
@@ -115,7 +117,78 @@ fn newer_formats_are_refused() {
     let records = rusqlite::Connection::open(dir.path().join("records.sqlite")).unwrap();
     records.pragma_update(None, "user_version", 9).unwrap();
     drop(records);
-    check("format 9 of the records is newer than 1, the newest that this release knows");
+    check("format 9 of the records is newer than 2, the newest that this release knows");
+}
+
+/// What the first release wrote, before accounts had several devices.
+const RECORDS_1: &str = "
+    CREATE TABLE accounts (
+        handle             TEXT    NOT NULL PRIMARY KEY,
+        skeleton           TEXT    NOT NULL UNIQUE,
+        account_key        BLOB    NOT NULL,
+        device_list        BLOB    NOT NULL,
+        sealed_account_key BLOB    NOT NULL,
+        created_ms         INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE devices (
+        position    INTEGER NOT NULL PRIMARY KEY,
+        device_id   BLOB    NOT NULL UNIQUE,
+        handle      TEXT    NOT NULL REFERENCES accounts (handle),
+        certificate BLOB    NOT NULL
+    ) STRICT;
+    CREATE INDEX devices_by_handle ON devices (handle, position);
+    INSERT INTO accounts VALUES ('anna', 'anna', x'01', x'02', x'03', 86400000);
+    INSERT INTO devices VALUES (1, x'09090909090909090909090909090909', 'anna', x'04');
+    PRAGMA user_version = 1;
+";
+
+#[test]
+fn records_of_the_first_release_open() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(opened(dir.path()));
+    let path = dir.path().join("records.sqlite");
+    fs::remove_file(&path).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(RECORDS_1)
+        .unwrap();
+
+    let handle: types::Handle = "anna".parse().unwrap();
+    let id = DeviceId::new([9; 16]);
+    for seen in [None, Some(Timestamp::from_ms(5))] {
+        let (_logs, records) = opened(dir.path());
+        let account = block_on(records.account(&handle)).unwrap().unwrap();
+        assert_eq!(
+            (&account.device_list[..], account.created.as_ms()),
+            (&[2][..], 86_400_000)
+        );
+        let device = block_on(records.device(id)).unwrap().unwrap();
+        assert_eq!((&device.certificate[..], device.last_seen), (&[4][..], seen));
+        assert!(!block_on(records.is_deleted(&handle)).unwrap());
+        block_on(records.device_seen(id, Timestamp::from_ms(5))).unwrap();
+        assert_eq!(
+            insert(&records).unwrap(),
+            match seen {
+                None => Inserted::Done,
+                Some(_) => Inserted::Taken,
+            }
+        );
+    }
+}
+
+#[test]
+fn what_was_deleted_is_not_in_the_records_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (logs, records) = opened(dir.path());
+    insert(&records).unwrap();
+    let handle: types::Handle = "alice".parse().unwrap();
+    let deleted = block_on(records.delete_account(&handle, Bytes::from_static(b"blob"))).unwrap();
+    assert_eq!(deleted, storage::Changed::Done);
+    drop((logs, records));
+    let file = fs::read(dir.path().join("records.sqlite")).unwrap();
+    let count = |what: &[u8]| file.windows(what.len()).filter(|window| *window == what).count();
+    assert_eq!(count(b"blob"), 0);
+    assert_ne!(count(b"alice"), 0, "the name stays taken");
 }
 
 #[test]
@@ -138,7 +211,7 @@ fn what_a_crash_left_half_made_is_made_again() {
 fn the_first_incarnation_stays() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(opened(dir.path()).0.incarnation(), Incarnation(7));
-    let (logs, _) = open(dir.path(), &Options::new(Incarnation(8))).unwrap();
+    let (logs, ..) = open(dir.path(), &Options::new(Incarnation(8))).unwrap();
     assert_eq!(logs.incarnation(), Incarnation(7));
 }
 
@@ -149,7 +222,7 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
     block_on(logs.commit(append(1, "before"))).unwrap();
     drop((logs, records));
 
-    let (logs, records) = open(dir.path(), &options(u64::MAX)).unwrap();
+    let (logs, records, _) = open(dir.path(), &options(u64::MAX)).unwrap();
     let full = block_on(logs.commit(append(2, "refused"))).unwrap_err();
     assert!(
         matches!(

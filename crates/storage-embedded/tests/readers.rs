@@ -67,7 +67,7 @@ fn watch(logs: &EmbeddedLogs, answered: &AtomicBool) -> usize {
 #[test]
 fn readers_see_whole_batches() {
     let dir = tempfile::tempdir().unwrap();
-    let (logs, _records) = open(dir.path(), &Options::new(Incarnation(1))).unwrap();
+    let (logs, ..) = open(dir.path(), &Options::new(Incarnation(1))).unwrap();
     let answered = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let readers = [(); 2].map(|()| scope.spawn(|| watch(&logs, &answered)));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use storage::Incarnation;
 use storage::suite::Backend;
-use storage_embedded::{EmbeddedLogs, EmbeddedRecords, Options, open};
+use storage::suite::blobs::BlobBackend;
+use storage_embedded::{EmbeddedBlobs, EmbeddedLogs, EmbeddedRecords, Options, open};
 use tempfile::TempDir;
 
 struct Embedded;
@@ -19,16 +20,32 @@ impl Backend for Embedded {
     }
 
     fn open(place: &TempDir) -> (EmbeddedLogs, EmbeddedRecords) {
-        let dir: &Path = place.path();
-        open(
-            dir,
-            &Options {
-                reserve_bytes: 0,
-                ..Options::new(Incarnation(7))
-            },
-        )
-        .expect("the store opens")
+        let (logs, records, _) = opened(place.path());
+        (logs, records)
     }
 }
 
 storage::suite!(Embedded);
+
+impl BlobBackend for Embedded {
+    type Place = TempDir;
+    type Blobs = EmbeddedBlobs;
+
+    fn place() -> TempDir {
+        <Self as Backend>::place()
+    }
+
+    fn open(place: &TempDir) -> EmbeddedBlobs {
+        opened(place.path()).2
+    }
+}
+
+storage::blob_suite!(Embedded);
+
+fn opened(dir: &Path) -> (EmbeddedLogs, EmbeddedRecords, EmbeddedBlobs) {
+    let options = Options {
+        reserve_bytes: 0,
+        ..Options::new(Incarnation(7))
+    };
+    open(dir, &options).expect("the store opens")
+}

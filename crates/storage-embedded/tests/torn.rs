@@ -27,7 +27,7 @@ fn opened(dir: &Path) -> Result<EmbeddedLogs, OpenError> {
             ..Options::new(Incarnation(7))
         },
     )
-    .map(|(logs, _)| logs)
+    .map(|(logs, ..)| logs)
 }
 
 fn commit(logs: &EmbeddedLogs, id: u8, len: usize) -> Outcome {

@@ -1,10 +1,12 @@
-//! What the server keeps, as two traits: [`Logs`] and [`Records`].
+//! What the server keeps, as three traits: [`Logs`], [`Records`] and [`Blobs`].
 //!
 //! Logs hold everything that must arrive, and what an append has to check (cells). Records hold what one queries.
-//! No operation spans both: records may point to logs, never the other way.
+//! Blobs hold what is too large for either: attachments and backups. No operation spans two of them: records may point
+//! to logs and cells to blobs, never the other way.
 //!
-//! This crate never opens a file or a socket, and neither trait knows what the bytes mean.
+//! This crate never opens a file or a socket, and no trait knows what the bytes mean.
 
+mod blobs;
 mod logs;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
@@ -13,11 +15,12 @@ mod refusal;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
+pub use blobs::{Blobs, Stored};
 pub use logs::{
     Append, Batch, CELL_KEY_BYTES, Cell, Check, Incarnation, Key, Logs, MAILBOX_MARKS, Outcome, Page,
     ReadLimits, Seq, StoredEntry, Value, mailbox_mark, validate_key,
 };
-pub use records::{AccountRecord, DeviceRecord, Inserted, Records};
+pub use records::{AccountRecord, Changed, DeviceRecord, Inserted, Records};
 
 /// Why the store could not do what was asked. Nothing was changed, save where [`Logs::commit`] says otherwise.
 #[derive(Debug, thiserror::Error)]

@@ -84,6 +84,10 @@ id!(
     EntryId, 16, "an entry id"
 );
 id!(
+    /// A blob, drawn by whoever puts it. Knowing it is what it takes to fetch it.
+    BlobId, 16, "a blob id"
+);
+id!(
     /// SHA-256 of a serialised ratchet tree.
     TreeHash, 32, "a tree hash"
 );

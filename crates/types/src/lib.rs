@@ -21,7 +21,7 @@ pub mod wire {
 }
 
 pub use address::{Address, Handle, Realm};
-pub use id::{ConversationId, DeviceId, EntryId, TreeHash};
+pub use id::{BlobId, ConversationId, DeviceId, EntryId, TreeHash};
 pub use log::LogId;
 pub use refusal::Refusal;
 pub use suite::Suite;

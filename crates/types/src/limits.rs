@@ -24,6 +24,8 @@ pub const CONVERSATION_LEAVES: usize = 2_000;
 pub const HYBRID_MEMBERS: usize = 50;
 /// Most devices of an account.
 pub const DEVICES: usize = 16;
+/// Most devices that an account may ever have had: the directory remembers those that were removed.
+pub const DEVICES_EVER: usize = 1_000;
 
 /// One-time key packages a device keeps in stock, for each suite.
 pub const KEY_PACKAGE_STOCK: usize = 100;
@@ -67,3 +69,29 @@ pub const MISSED_ENTRIES: usize = 64;
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Past epochs whose messages a client can still decrypt.
 pub const PAST_EPOCHS: u64 = 3;
+
+/// How long a code links: until then two devices may meet by it.
+pub const MEETING: Duration = Duration::from_secs(10 * 60);
+/// Longest message at a meeting, in bytes.
+pub const MEETING_BYTES: usize = 8 << 10;
+/// Messages that may wait for one side of a meeting.
+pub const MEETING_MESSAGES: usize = 4;
+/// Places of meetings that a realm keeps at once, those that were used included.
+pub const MEETINGS: usize = 10_000;
+
+/// Largest blob, in bytes.
+pub const BLOB_BYTES: u64 = 4 << 30;
+/// Largest piece of a blob that is put or fetched at once, in bytes.
+pub const PIECE_BYTES: usize = 256 << 10;
+/// What an account's blobs may take unless the realm says otherwise, in bytes.
+pub const BLOB_QUOTA: u64 = 10 << 30;
+/// Blobs are counted in whole blocks of this many bytes, as disks do: small ones cost something, too.
+pub const BLOB_BLOCK_BYTES: u64 = 4 << 10;
+/// How long a blob is kept after it was completed or last asked for to be kept.
+pub const BLOB_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long putting a blob may take, from its first piece on.
+pub const UPLOAD: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Most blobs that one request may keep and drop.
+pub const BLOBS_PER_REQUEST: usize = 1_000;
+/// Longest backup manifest, in bytes.
+pub const MANIFEST_BYTES: usize = 1 << 20;

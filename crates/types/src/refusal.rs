@@ -42,6 +42,8 @@ pub enum Detail {
     Clock(Timestamp),
     /// Worth trying again after this long.
     RetryAfter(Duration),
+    /// These accounts are meant.
+    Addresses(Vec<String>),
 }
 
 impl Refusal {
@@ -119,6 +121,7 @@ impl Refusal {
             Detail::Stale { epoch, missed } => (refusal.epoch, refusal.missed) = (epoch, missed),
             Detail::Limit(limit) => refusal.limit = limit,
             Detail::Clock(time) => refusal.server_time_ms = time.as_ms(),
+            Detail::Addresses(addresses) => refusal.addresses = addresses,
             // Rounded up: zero would mean that nobody knows.
             Detail::RetryAfter(after) => {
                 refusal.retry_after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -155,6 +158,10 @@ mod tests {
             missed: Vec::new(),
         });
         assert_eq!(stale.into_wire().epoch, 3);
+        let addresses = vec!["anna@city.example".to_owned()];
+        let revoked =
+            Refusal::new(RefusalCode::RevokedMembers, "").with(Detail::Addresses(addresses.clone()));
+        assert_eq!(revoked.into_wire().addresses, addresses);
     }
 
     #[test]

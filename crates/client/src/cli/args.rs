@@ -39,9 +39,9 @@ pub(super) struct Globals {
     /// Print one JSON object a line, errors too
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// How long to wait for the server
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    pub(super) timeout: Duration,
+    /// How long to wait for the server [default: 30; while a device is linked, as long as its code is good]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) timeout: Option<Duration>,
     /// Do not connect: show what is on this device, and keep what is said for later
     #[arg(long, global = true)]
     pub(super) offline: bool,
@@ -56,7 +56,15 @@ pub(super) enum Command {
         /// The realm's server, as http://host:port
         #[arg(long, value_name = "URL")]
         server: String,
+        /// What to call this device [default: this machine's name]
+        #[arg(long, value_name = "NAME")]
+        device_name: Option<String>,
     },
+    /// Bring your account back with its recovery words, on a device that has none
+    Recover(Recover),
+    /// Link another device, and list, rename and revoke those that you have
+    #[command(subcommand)]
+    Device(Device),
     /// Say something, and wait until the server has it on disk
     Send {
         /// An address, a handle of your own realm, or a conversation's id
@@ -115,8 +123,110 @@ pub(super) enum Command {
         /// Whose address or handle
         address: String,
     },
+    /// Notify of nothing in a conversation
+    Mute {
+        /// Its id, or the other person's address or handle
+        conversation: String,
+        /// For so long; without it, until you say otherwise
+        #[arg(long = "for", value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..))]
+        hours: Option<u32>,
+        /// Notify again
+        #[arg(long, conflicts_with = "hours")]
+        off: bool,
+    },
+    /// Put a conversation out of the way
+    Archive {
+        /// Its id, or the other person's address or handle
+        conversation: String,
+        /// Bring it back
+        #[arg(long)]
+        off: bool,
+    },
+    /// Show or keep what you have begun to write, on all your devices
+    Draft {
+        /// A conversation's id, or the other person's address or handle
+        conversation: String,
+        /// What to keep; empty for nothing
+        #[arg(allow_hyphen_values = true)]
+        text: Option<String>,
+    },
+    /// Write everything that is on this device into a folder, to be read without this program
+    Export {
+        /// The folder, which must be empty or not there yet
+        folder: PathBuf,
+    },
+    /// Delete your account, on the server and on this device
+    DeleteAccount {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show the account of this device
     Whoami,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Device {
+    /// Link another device with a code that one of the two shows
+    #[command(
+        after_help = "On a device that has the account:  veche device link\n\
+                      On the new device:                 veche device link CODE --server URL\n\n\
+                      It works the other way round, too: the new device shows the code, and the other one is given it."
+    )]
+    Link(Link),
+    /// List your devices
+    List,
+    /// Call a device something else
+    Rename {
+        /// Its id, the first digits of it, or its name
+        device: String,
+        /// The new name
+        name: String,
+    },
+    /// Take a device out of your account
+    Revoke {
+        /// Its id, the first digits of it, or its name
+        device: String,
+        /// Where the recovery words are, if the device manages the account; - for standard input [default: ask]
+        #[arg(long, value_name = "FILE")]
+        words_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Link {
+    /// The code that the other device shows, or what its QR code says; without it, this device shows one
+    pub(super) code: Vec<String>,
+    /// Let the other device link and revoke devices, too
+    #[arg(long)]
+    pub(super) managing: bool,
+    /// Do not ask whether the device that comes is yours
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// On the new device: the realm's server, as http://host:port
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+    /// On the new device: what to call it [default: this machine's name]
+    #[arg(long, visible_alias = "device-name", value_name = "NAME")]
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Recover {
+    /// Whose account, as handle@realm
+    pub(super) address: String,
+    /// The realm's server, as http://host:port
+    #[arg(long, value_name = "URL")]
+    pub(super) server: String,
+    /// Where the recovery words are; - for standard input [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub(super) words_file: Option<PathBuf>,
+    /// What to call this device [default: this machine's name]
+    #[arg(long, visible_alias = "device-name", value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Take all your other devices out of the account, and give it another key: they may be in wrong hands
+    #[arg(long)]
+    pub(super) revoke_others: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,33 +1,53 @@
 //! The commands, one by one.
 
 mod chats;
+mod delete_account;
+mod device;
+mod export;
 mod group;
 mod inbox;
+mod link;
 mod people;
+mod recover;
 mod register;
 mod say;
+mod settings;
 
 use std::io::Write;
 
 use engine::Answer;
 
-use super::args::{Args, Command, Globals};
+use super::args::{Args, Command, Device, Globals};
 use super::failure::Failure;
 use super::object::Object;
 use super::output::Output;
-use super::session::{Outcome, Queued, Session};
+use super::session::{self, Outcome, Queued, Session};
+use crate::store::Store;
 
 /// How a command ended well.
 enum End {
     Done,
     Queued(Queued),
+    /// The account is no more, and what is here goes, too.
+    Deleted,
 }
 
 /// Does one command, and gives the exit code.
 pub(super) async fn execute<W: Write>(args: Args, output: &mut Output<W>) -> Result<u8, Failure> {
     let Args { globals, command } = args;
-    let mut session = open(&globals, &command).await?;
-    let done = perform(command, &mut session, output).await;
+    let (mut session, done) = match command {
+        Command::Recover(asked) => {
+            let asked = recover::read(&globals, asked).await?;
+            let mut session = Session::open_with(&globals, Some(asked.server.clone())).await?;
+            let done = recover::run(&mut session, output, asked).await;
+            (session, done)
+        }
+        command => {
+            let mut session = open(&globals, &command).await?;
+            let done = perform(command, &mut session, output).await;
+            (session, done)
+        }
+    };
     if matches!(done, Ok(End::Done)) {
         session.settle().await;
     }
@@ -38,6 +58,10 @@ pub(super) async fn execute<W: Write>(args: Args, output: &mut Output<W>) -> Res
     closed?;
     match end {
         End::Done => Ok(0),
+        End::Deleted => {
+            Store::destroy(&session::home(&globals)?)?;
+            Ok(0)
+        }
         End::Queued(Queued { conversation, cause }) => {
             let queued = Object::Queued {
                 conversation: conversation.to_string(),
@@ -56,14 +80,15 @@ async fn open(globals: &Globals, command: &Command) -> Result<Session, Failure> 
             "offline",
             "an account can only be made with a connection; run this again without --offline",
         )),
-        Command::Register { handle, server } => {
+        Command::Register { handle, server, .. } => {
             // Nothing is made before all of it is understood.
             register::read_handle(handle)?;
             let server = server.parse().map_err(crate::Error::from)?;
             Session::open_with(globals, Some(server)).await
         }
+        Command::Device(Device::Link(asked)) => link::open(globals, asked).await,
         // These need nothing that is not here.
-        Command::Whoami | Command::SafetyNumber { .. } => {
+        Command::Whoami | Command::SafetyNumber { .. } | Command::Export { .. } => {
             let globals = Globals {
                 offline: true,
                 ..globals.clone()
@@ -80,7 +105,10 @@ async fn perform<W: Write>(
     output: &mut Output<W>,
 ) -> Result<End, Failure> {
     match command {
-        Command::Register { handle, .. } => register::run(session, output, &handle).await,
+        Command::Register {
+            handle, device_name, ..
+        } => register::run(session, output, &handle, device_name).await,
+        Command::Device(device) => device::run(session, output, device).await,
         Command::Send { to, text, reply_to } => {
             let message = say::Message {
                 to: &to,
@@ -101,6 +129,26 @@ async fn perform<W: Write>(
         Command::Unblock { address } => people::unblock(session, output, &address).await,
         Command::SafetyNumber { address } => people::safety_number(session, output, &address).await,
         Command::AcceptKey { address } => people::accept_key(session, output, &address).await,
+        Command::Mute {
+            conversation,
+            hours,
+            off,
+        } => {
+            let mute = match hours {
+                _ if off => settings::Mute::Off,
+                Some(hours) => settings::Mute::Hours(hours),
+                None => settings::Mute::ForGood,
+            };
+            settings::mute(session, output, &conversation, mute).await
+        }
+        Command::Archive { conversation, off } => {
+            settings::archive(session, output, &conversation, !off).await
+        }
+        Command::Draft { conversation, text } => settings::draft(session, output, &conversation, text).await,
+        Command::Export { folder } => export::run(session, output, &folder).await,
+        Command::DeleteAccount { yes } => delete_account::run(session, output, yes).await,
+        // Its words are read before a device is opened.
+        Command::Recover(_) => Err(Failure::no_account()),
     }
 }
 
@@ -134,6 +182,11 @@ fn unexpected(answer: &Answer) -> Failure {
         Answer::Sent { .. } => "sent",
         Answer::Created { .. } => "created",
         Answer::SafetyNumber { .. } => "safety number",
+        Answer::Fetched { .. } => "fetched",
+        Answer::Linked { .. } => "linked",
+        Answer::Joined { .. } => "joined",
+        Answer::Devices(_) => "devices",
+        Answer::Deleted => "deleted",
         Answer::Done => "done",
     };
     Failure::new(

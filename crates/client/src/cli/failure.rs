@@ -69,8 +69,8 @@ impl Failure {
     pub(super) fn no_account() -> Self {
         Self::new(
             "no_account",
-            "there is no account here yet; make one with `veche register HANDLE --server URL`, or name another folder \
-             with --home",
+            "there is no account here yet; make one with `veche register HANDLE --server URL`, link this device to yours \
+             with `veche device link --server URL`, or name another folder with --home",
         )
     }
 
@@ -99,6 +99,23 @@ impl Failure {
             E::Length { .. } => ("length", ""),
             E::TooMany { .. } => ("too_many", ""),
             E::Forged(_) => ("forged", ""),
+            E::OldDeviceList(_) => ("old_device_list", ""),
+            E::ServerClock { .. } => ("server_clock", ""),
+            E::NotManaging => ("not_managing", "`veche device list` shows which do"),
+            E::NoDevice(_) => ("no_device", "`veche device list` lists the devices"),
+            E::ThisDevice => ("this_device", ""),
+            E::WordsNeeded => ("words_needed", ""),
+            E::OtherWords => ("other_words", ""),
+            E::TooManyDevices { .. } => ("too_many_devices", ""),
+            E::Busy => ("busy", ""),
+            E::NothingToConfirm => ("nothing_to_confirm", ""),
+            E::LinkRefused => ("link_refused", ""),
+            E::LinkBroken => ("link_broken", ""),
+            E::BadGrant => ("bad_grant", ""),
+            E::FileTooLarge { .. } => ("file_too_large", ""),
+            E::FileChanged(_) => ("file_changed", ""),
+            E::FileUnwritten(_) => ("file_unwritten", ""),
+            E::Crypto(error) => (crypto(error), ""),
             E::OtherGroup(_) => ("other_group", "tell the operator, and compare safety numbers"),
             E::Policy(violation) => (policy(violation), ""),
             E::Mls(_) => ("mls", ""),
@@ -128,6 +145,19 @@ impl Failure {
     }
 }
 
+fn crypto(error: &crypto::Error) -> &'static str {
+    use crypto::Error as E;
+    match error {
+        E::UnknownWord { .. } => "unknown_word",
+        E::WrongWords => "wrong_words",
+        E::WordCount { .. } => "word_count",
+        E::Unseal => "other_words",
+        E::LinkCode => "link_code",
+        E::Link => "link_broken",
+        _ => "crypto",
+    }
+}
+
 /// The server refuses the same with the same code.
 fn policy(violation: &mls::Violation) -> &'static str {
     match violation {
@@ -143,6 +173,8 @@ impl From<Error> for Failure {
             Error::NoServer => return Self::no_account(),
             Error::Home { .. } => "home",
             Error::HomeInUse { .. } => "home_in_use",
+            Error::Export { .. } => "export",
+            Error::NotEmpty(_) => return Self::argument("not_empty", error.to_string()),
             Error::StoreIsNewer { .. } => "store_is_newer",
             Error::OpenStore { .. } | Error::ReadStore { .. } | Error::WriteStore(_) => "store",
             Error::Damaged(_) => "damaged",

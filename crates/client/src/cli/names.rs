@@ -1,7 +1,7 @@
 //! What people call people, conversations and messages.
 
 use content::MessageId;
-use engine::{ConversationView, Target};
+use engine::{ConversationView, DeviceView, Target};
 use types::wire::TimelineRow;
 use types::wire::timeline_row::Body;
 use types::{Address, ConversationId, Handle};
@@ -73,6 +73,36 @@ pub(super) fn direct_with(address: &Address, known: &[ConversationView]) -> Opti
         .filter(|view| view.peer.as_ref() == Some(address))
         .min_by_key(|view| ended(view))
         .map(|view| view.id)
+}
+
+/// Fewest digits that may stand for a device's id: a slip of the finger must not name one.
+const DEVICE_DIGITS: usize = 4;
+
+/// One of the account's devices: its id, the first digits of it, or its name.
+pub(super) fn device<'a>(text: &str, devices: &'a [DeviceView]) -> Result<&'a DeviceView, Failure> {
+    let digits = text.to_ascii_lowercase();
+    let is_id = digits.len() >= DEVICE_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_meant = |device: &&DeviceView| {
+        device.name == text || is_id && device.device.to_string().starts_with(&digits)
+    };
+    let mut found = devices.iter().filter(is_meant);
+    match (found.next(), found.next()) {
+        (Some(device), None) => Ok(device),
+        (None, _) => Err(Failure::new(
+            "no_device",
+            format!(
+                "the account has no device \"{}\"; `veche device list` shows them",
+                text.escape_debug()
+            ),
+        )),
+        (Some(_), Some(_)) => Err(Failure::new(
+            "ambiguous_device",
+            format!(
+                "more than one device is called \"{}\"; give more digits of its id, which `veche device list --json` shows",
+                text.escape_debug()
+            ),
+        )),
+    }
 }
 
 /// A message of `rows`: its id, or its short name.

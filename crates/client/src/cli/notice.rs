@@ -8,8 +8,18 @@ use super::safe_text;
 /// Names that a sentence can hold.
 const NAMES: usize = 8;
 
-/// What happened, as a sentence without its full stop.
+/// What happened and what to do about it, as a sentence without its full stop.
 pub(super) fn words(notice: &Notice, me: &Address) -> String {
+    let happened = happened(notice, me);
+    match notice.kind() {
+        NoticeKind::RolesChanged => format!("{happened}; `veche chats` shows it"),
+        NoticeKind::KeyChanged => format!("{happened}. {}", what_to_do(notice)),
+        _ => happened,
+    }
+}
+
+/// What happened, for those who read it later.
+pub(super) fn happened(notice: &Notice, me: &Address) -> String {
     let me = me.to_string();
     let by = || name(&notice.by, &me);
     let whom = || names(&notice.whom, &me);
@@ -23,11 +33,9 @@ pub(super) fn words(notice: &Notice, me: &Address) -> String {
         NoticeKind::Left => format!("{} left", whom()),
         NoticeKind::Renamed => format!("{} named the group \"{}\"", by(), title()),
         NoticeKind::RolesChanged if notice.whom.is_empty() => {
-            format!("{} changed who may do what; `veche chats` shows it", by())
+            format!("{} changed who may do what", by())
         }
-        NoticeKind::RolesChanged => {
-            format!("{} changed what {} may do; `veche chats` shows it", by(), whom())
-        }
+        NoticeKind::RolesChanged => format!("{} changed what {} may do", by(), whom()),
         NoticeKind::KeyChanged => key_changed(notice),
         NoticeKind::Rejoined => rejoined(notice, &me),
         NoticeKind::Gap => {
@@ -35,6 +43,11 @@ pub(super) fn words(notice: &Notice, me: &Address) -> String {
                 .to_owned()
         }
         NoticeKind::Joined => format!("{} brought you in", by()),
+        NoticeKind::KeySucceeded => key_succeeded(notice),
+        NoticeKind::DeviceAdded => format!("{} came in with another device", whom()),
+        NoticeKind::DeviceRemoved => device_removed(notice, &me),
+        NoticeKind::HistoryDiffers => history_differs(notice, &me),
+        NoticeKind::WrongTime => wrong_time(notice),
         NoticeKind::Unspecified => {
             "something happened that this version does not know; update it to see what".to_owned()
         }
@@ -46,7 +59,12 @@ pub(super) fn is_own_doing(notice: &Notice, me: &Address) -> bool {
     let own = notice.by == me.to_string();
     let about_this_device = matches!(
         notice.kind(),
-        NoticeKind::KeyChanged | NoticeKind::Rejoined | NoticeKind::Gap | NoticeKind::Joined
+        NoticeKind::KeyChanged
+            | NoticeKind::Rejoined
+            | NoticeKind::Gap
+            | NoticeKind::Joined
+            | NoticeKind::HistoryDiffers
+            | NoticeKind::WrongTime
     );
     own && !about_this_device
 }
@@ -59,18 +77,77 @@ fn rejoined(notice: &Notice, me: &str) -> String {
     format!("{text}. New in it since: {}", names(&notice.whom, me))
 }
 
+fn history_differs(notice: &Notice, me: &str) -> String {
+    let shown = match notice.by.as_str() {
+        "" => {
+            return "WARNING: the server has left something out of this conversation that it had accepted from you or \
+                    shown to you; others may not have it. Ask them by another way what they have read"
+                .to_owned();
+        }
+        by if by == me => "this device and another one of yours".to_owned(),
+        by => format!("you and {}", safe_text::line(by)),
+    };
+    format!(
+        "WARNING: the server showed {shown} different histories of this conversation: something was left out, repeated or \
+         put in another order. Compare with them by another way what was said"
+    )
+}
+
+fn wrong_time(notice: &Notice) -> String {
+    let direction = if notice.ahead_ms > 0 { "ahead" } else { "behind" };
+    format!(
+        "the server's clock is {} {direction}, if this device's is right: times in this conversation may be off",
+        roughly(notice.ahead_ms.unsigned_abs() / 60_000)
+    )
+}
+
+/// So many minutes, in the largest unit of which there are two.
+fn roughly(minutes: u64) -> String {
+    match minutes {
+        ..120 => format!("{minutes} minutes"),
+        120..2_880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    }
+}
+
+fn key_succeeded(notice: &Notice) -> String {
+    format!(
+        "{} has another key, which their recovery words vouch for: they may have lost a device. The safety number with \
+         them is another one now",
+        safe_text::line(&notice.by)
+    )
+}
+
+fn device_removed(notice: &Notice, me: &str) -> String {
+    match notice.whom.as_slice() {
+        [only] if only == me => "a device of yours is gone".to_owned(),
+        whom => format!("a device of {} is gone", names(whom, me)),
+    }
+}
+
 fn key_changed(notice: &Notice) -> String {
+    format!(
+        "WARNING: the keys of {} have changed. They may have set up a new device without their old keys, or somebody may \
+         be trying to read along",
+        whose_key(notice)
+    )
+}
+
+fn what_to_do(notice: &Notice) -> String {
+    let whose = whose_key(notice);
+    format!(
+        "Nothing is sent to them until you decide: compare what `veche safety-number {whose}` shows on both sides, by a \
+         call or in person, and if the numbers match, run `veche accept-key {whose}`"
+    )
+}
+
+fn whose_key(notice: &Notice) -> String {
     let whose = if notice.by.is_empty() {
         notice.whom.first()
     } else {
         Some(&notice.by)
     };
-    let whose = safe_text::line(whose.map_or("somebody", String::as_str));
-    format!(
-        "WARNING: the keys of {whose} have changed. They may have set up a new device without their old keys, or somebody \
-         may be trying to read along. Nothing is sent to them until you decide: compare what `veche safety-number {whose}` \
-         shows on both sides, by a call or in person, and if the numbers match, run `veche accept-key {whose}`"
-    )
+    safe_text::line(whose.map_or("somebody", String::as_str))
 }
 
 fn name(address: &str, me: &str) -> String {

@@ -1,5 +1,7 @@
 //! What the command line has to say: each of these is one JSON object, or some lines of text.
 
+pub(super) mod device;
+
 use std::fmt;
 
 use content::MessageId;
@@ -8,10 +10,12 @@ use mls::{ConversationKind, Role};
 use serde::{Serialize, Serializer};
 use types::wire::timeline_row::Body;
 use types::wire::{ConversationStanding, TimelineRow};
-use types::{Address, ConversationId, EntryId};
+use types::{Address, ConversationId, EntryId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::notice;
+
+pub(super) use device::{Device, Joined, LinkCode, Linked, Recovered, Revoked, Visitor};
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -39,32 +43,53 @@ pub(super) enum Object {
         message: String,
     },
     Message(Message),
+    File(File),
     Notice(Notice),
     /// A message of a kind that this version cannot show.
     Unknown(Place),
     /// A message that cannot be decrypted.
     Undecryptable(Place),
     Chat(Chat),
+    /// What was begun to be written; empty for nothing.
+    Draft {
+        conversation: String,
+        text: String,
+    },
     Account(Account),
     SafetyNumber(SafetyNumber),
+    LinkCode(LinkCode),
+    /// A device has come with the code.
+    LinkRequest(Visitor),
+    Linked(Linked),
+    /// This device is one of this account's now.
+    Joined(Joined),
+    /// This device brought its account back.
+    Recovered(Recovered),
+    Device(Device),
+    Revoked(Revoked),
+    /// The account is no more.
+    Deleted {
+        address: String,
+    },
+    Exported(Exported),
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Registered {
     pub(super) address: String,
-    pub(super) recovery_words: RecoveryWords,
+    pub(super) recovery_words: Secret,
 }
 
 /// Shown once, and only on purpose.
-pub(super) struct RecoveryWords(pub(super) Zeroizing<String>);
+pub(super) struct Secret(pub(super) Zeroizing<String>);
 
-impl fmt::Debug for RecoveryWords {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
-impl Serialize for RecoveryWords {
+impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
@@ -77,6 +102,15 @@ pub(super) struct Account {
     pub(super) server: Option<String>,
     /// The server knows it.
     pub(super) registered: bool,
+    /// This device may link and revoke devices.
+    pub(super) managing: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Exported {
+    pub(super) folder: String,
+    pub(super) conversations: usize,
+    pub(super) lines: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,6 +148,25 @@ pub(super) struct Message {
     pub(super) reply_to_short: Option<String>,
 }
 
+/// A file that somebody sent.
+#[derive(Debug, Serialize)]
+pub(super) struct File {
+    #[serde(flatten)]
+    pub(super) place: Place,
+    pub(super) message_id: Option<String>,
+    /// As its sender called it.
+    pub(super) name: String,
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) media_type: String,
+    pub(super) reply_to: Option<String>,
+    /// What both are called between people.
+    #[serde(skip)]
+    pub(super) short: Option<String>,
+    #[serde(skip)]
+    pub(super) reply_to_short: Option<String>,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Notice {
     pub(super) conversation: String,
@@ -143,6 +196,13 @@ pub(super) struct Chat {
     /// Things that wait to be sent.
     pub(super) waiting: usize,
     pub(super) epoch: u64,
+    /// Messages of others that were not read yet, on whichever device.
+    pub(super) unread: usize,
+    pub(super) muted: bool,
+    /// Nothing when it is muted for good, or not.
+    pub(super) muted_until_ms: Option<u64>,
+    pub(super) archived: bool,
+    pub(super) draft: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,6 +211,9 @@ pub(super) struct Member {
     /// `member`, `admin` or `owner`.
     pub(super) role: &'static str,
 }
+
+/// No notifications before then: until the person says otherwise.
+pub(super) const FOR_GOOD: Timestamp = Timestamp::from_ms(u64::MAX);
 
 impl Object {
     /// A line of a conversation.
@@ -166,15 +229,31 @@ impl Object {
         };
         match &row.body {
             Some(Body::Text(text)) => {
-                let [id, reply_to] =
-                    [&text.message_id, &text.in_reply_to].map(|id| MessageId::try_from(id.as_ref()).ok());
+                let ids = [&text.message_id, &text.in_reply_to].map(|id| MessageId::try_from(id.as_ref()).ok());
+                let [message_id, reply_to] = ids.map(|id| id.map(|id| id.to_string()));
+                let [short, reply_to_short] = ids.map(|id| id.as_ref().map(super::names::short_name));
                 Self::Message(Message {
                     place,
-                    message_id: id.map(|id| id.to_string()),
+                    message_id,
                     text: text.text.clone(),
-                    reply_to: reply_to.map(|id| id.to_string()),
-                    short: id.as_ref().map(super::names::short_name),
-                    reply_to_short: reply_to.as_ref().map(super::names::short_name),
+                    reply_to,
+                    short,
+                    reply_to_short,
+                })
+            }
+            Some(Body::File(file)) => {
+                let ids = [&file.message_id, &file.in_reply_to].map(|id| MessageId::try_from(id.as_ref()).ok());
+                let [message_id, reply_to] = ids.map(|id| id.map(|id| id.to_string()));
+                let [short, reply_to_short] = ids.map(|id| id.as_ref().map(super::names::short_name));
+                Self::File(File {
+                    place,
+                    message_id,
+                    name: file.name.clone(),
+                    size: file.size,
+                    media_type: file.media_type.clone(),
+                    reply_to,
+                    short,
+                    reply_to_short,
                 })
             }
             Some(Body::Notice(notice)) => Self::Notice(Notice {
@@ -193,14 +272,12 @@ impl Object {
         }
     }
 
-    pub(super) fn of_view(view: &ConversationView) -> Self {
+    /// A conversation with so many unread messages.
+    pub(super) fn of_view(view: &ConversationView, unread: usize, now: Timestamp) -> Self {
+        let muted = view.muted_until > now;
         Self::Chat(Chat {
             conversation: view.id.to_string(),
-            kind: match view.kind {
-                ConversationKind::Direct => "direct",
-                ConversationKind::Group => "group",
-                ConversationKind::Account => "account",
-            },
+            kind: kind(view.kind),
             name: view.name.clone(),
             peer: view.peer.as_ref().map(ToString::to_string),
             standing: standing(view.standing),
@@ -214,6 +291,11 @@ impl Object {
                 .collect(),
             waiting: view.waiting,
             epoch: view.epoch,
+            unread,
+            muted,
+            muted_until_ms: (muted && view.muted_until != FOR_GOOD).then(|| view.muted_until.as_ms()),
+            archived: view.archived,
+            draft: view.draft.clone(),
         })
     }
 }
@@ -226,6 +308,12 @@ pub(super) fn is_news(row: &TimelineRow, me: &Address) -> bool {
     }
 }
 
+/// Whether a line is a message of somebody else, which one has read or not.
+pub(super) fn is_unread(row: &TimelineRow, read: u64, me: &Address) -> bool {
+    let is_message = !matches!(row.body, Some(Body::Notice(_)));
+    is_message && row.seq > read && is_news(row, me)
+}
+
 /// The id of the conversation that a line belongs to.
 pub(super) fn conversation_id(row: &TimelineRow) -> String {
     ConversationId::try_from(row.conversation.as_ref())
@@ -233,7 +321,17 @@ pub(super) fn conversation_id(row: &TimelineRow) -> String {
         .unwrap_or_default()
 }
 
-fn standing(standing: ConversationStanding) -> &'static str {
+/// As scripts read it.
+pub(super) fn kind(kind: ConversationKind) -> &'static str {
+    match kind {
+        ConversationKind::Direct => "direct",
+        ConversationKind::Group => "group",
+        ConversationKind::Account => "account",
+    }
+}
+
+/// As scripts read it.
+pub(super) fn standing(standing: ConversationStanding) -> &'static str {
     match standing {
         ConversationStanding::Creating => "creating",
         ConversationStanding::Active | ConversationStanding::Unspecified => "active",
@@ -244,7 +342,8 @@ fn standing(standing: ConversationStanding) -> &'static str {
     }
 }
 
-fn role(role: Role) -> &'static str {
+/// As scripts read it.
+pub(super) fn role(role: Role) -> &'static str {
     match role {
         Role::Member => "member",
         Role::Admin => "admin",

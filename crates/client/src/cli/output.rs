@@ -1,6 +1,7 @@
 //! Objects on standard output, as JSON or as text.
 
 mod cards;
+mod devices;
 
 use std::io::{self, Write};
 
@@ -48,6 +49,11 @@ impl<W: Write> Output<W> {
 
     pub(super) const fn is_text(&self) -> bool {
         matches!(self.format, Format::Text)
+    }
+
+    /// The time zone of whoever reads it.
+    pub(super) const fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// Shows one object.
@@ -107,9 +113,22 @@ impl<W: Write> Output<W> {
                 place,
                 "sent something that this device cannot decrypt; ask them to send it again",
             ),
-            Object::Chat(chat) => cards::chat(chat),
+            Object::Chat(chat) => cards::chat(chat, |at_ms| self.time(at_ms)),
+            Object::Draft { text, .. } if text.is_empty() => "nothing is begun there".to_owned(),
+            Object::Draft { text, .. } => safe_text::lines(text),
             Object::Account(account) => cards::account(account),
             Object::SafetyNumber(number) => cards::safety_number(number),
+            Object::LinkCode(code) => devices::link_code(code),
+            Object::LinkRequest(visitor) => devices::link_request(visitor),
+            Object::Linked(linked) => devices::linked(linked),
+            Object::Joined(joined) => devices::joined(joined),
+            Object::Recovered(recovered) => devices::recovered(recovered),
+            Object::Device(device) => devices::device(device),
+            Object::Revoked(revoked) => devices::revoked(revoked),
+            Object::Deleted { address } => format!(
+                "The account {address} is deleted, and what was on this device is gone. Nobody gets this name again."
+            ),
+            Object::Exported(exported) => cards::exported(exported),
         }
     }
 

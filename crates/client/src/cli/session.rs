@@ -1,13 +1,15 @@
 //! One run of the command line: a client, and how long to wait for what.
 
+mod dialogue;
+pub(super) mod stay;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Answer, Command, ConversationView, Event, Target};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use engine::{AccountView, Answer, Command, ConversationView, Event, Target};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Sleep, sleep};
@@ -15,10 +17,13 @@ use types::{Address, ConversationId, wire};
 
 use super::args::Globals;
 use super::failure::Failure;
+use super::interrupts::Interrupts;
 use super::{names, terminal};
 use crate::store::Store;
 use crate::{Client, ClientOptions, Error, ServerUrl, Status};
 
+/// How long to wait for the server unless it was said.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Waiting longer than this is explained to whoever watches.
 const EXPLAIN_AFTER: Duration = Duration::from_secs(1);
 /// What a run may spend at its end on the device's own business: reading its mailbox, refilling keys.
@@ -29,8 +34,10 @@ pub(super) struct Session {
     pub(super) client: Client,
     offline: bool,
     timeout: Duration,
+    /// The person said how long to wait.
+    timeout_given: bool,
     deadline: Pin<Box<Sleep>>,
-    interrupts: Interrupts,
+    pub(super) interrupts: Interrupts,
     events: broadcast::Receiver<Arc<Event>>,
 }
 
@@ -80,14 +87,35 @@ impl Session {
             ..ClientOptions::default()
         };
         let client = Client::open(&home(globals)?, server, options).await?;
+        let timeout = globals.timeout.unwrap_or(TIMEOUT);
         Ok(Self {
             events: client.events(),
             client,
             offline: globals.offline,
-            timeout: globals.timeout,
-            deadline: Box::pin(sleep(globals.timeout)),
+            timeout,
+            timeout_given: globals.timeout.is_some(),
+            deadline: Box::pin(sleep(timeout)),
             interrupts: Interrupts::listen()?,
         })
+    }
+
+    /// The account of the device that lives in the folder, if there is one. Nothing is connected or made.
+    pub(super) async fn resident(globals: &Globals) -> Result<Option<AccountView>, Failure> {
+        if !Store::exists(&home(globals)?) {
+            return Ok(None);
+        }
+        let globals = Globals {
+            offline: true,
+            ..globals.clone()
+        };
+        let client = Self::open_with(&globals, None).await?.client;
+        let account = client.account().await?;
+        client.close().await?;
+        Ok(account)
+    }
+
+    pub(super) const fn is_offline(&self) -> bool {
+        self.offline
     }
 
     /// The account of this device.
@@ -113,7 +141,7 @@ impl Session {
             }
             std::future::pending().await
         };
-        let waited = patiently(client, &mut self.deadline, &mut self.interrupts, async {
+        let waited = patiently(client, None, &mut self.deadline, &mut self.interrupts, async {
             tokio::select! {
                 biased;
                 answer = &mut answer => Ok(Outcome::Answered(answer?)),
@@ -149,7 +177,7 @@ impl Session {
                 () = first_trouble(&mut status), if patience == Patience::OneAttempt => Ok(false),
             }
         };
-        let waited = patiently(client, &mut self.deadline, &mut self.interrupts, caught_up);
+        let waited = patiently(client, None, &mut self.deadline, &mut self.interrupts, caught_up);
         let gave_up = match waited.await {
             Ok(Ok(true)) => return Ok(()),
             Ok(Err(error)) => return Err(error.into()),
@@ -171,8 +199,8 @@ impl Session {
     pub(super) fn tell_troubles(&mut self) {
         loop {
             match self.events.try_recv().as_deref() {
-                Ok(Event::Trouble(error)) => terminal::warn(&Failure::of_engine(error).message),
-                Ok(_) | Err(TryRecvError::Lagged(_)) => {}
+                Ok(event) => Self::tell_trouble(event),
+                Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
@@ -231,9 +259,11 @@ pub(super) fn home(globals: &Globals) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Waits for something that depends on the server, telling whoever watches when it takes long.
+/// Waits for something that depends on the server, telling whoever watches when it takes long, and, when it is for
+/// somebody else than the server, for whom.
 async fn patiently<T>(
     client: &Client,
+    whom: Option<&str>,
     deadline: &mut Pin<Box<Sleep>>,
     interrupts: &mut Interrupts,
     what: impl Future<Output = T>,
@@ -255,7 +285,7 @@ async fn patiently<T>(
             () = &mut *deadline => return Err(GaveUp::TimedOut),
             () = &mut explain, if !explained => {
                 explained = true;
-                terminal::tell(&explanation(client).await);
+                terminal::tell(&explanation(client, whom).await);
             }
         }
     }
@@ -266,15 +296,14 @@ async fn name_server(client: &Client) -> String {
     server.map_or_else(|| "the server".to_owned(), |server| server.to_string())
 }
 
-async fn explanation(client: &Client) -> String {
+async fn explanation(client: &Client, whom: Option<&str>) -> String {
     let server = name_server(client).await;
-    match client.status().borrow().clone() {
-        Status { online: true, .. } => format!("waiting for {server} …"),
-        Status {
-            trouble: Some(trouble),
-            ..
-        } => format!("waiting for {server} ({trouble}) …"),
-        _ => format!("waiting to reach {server} …"),
+    let status = client.status().borrow().clone();
+    match (status.trouble, whom) {
+        (Some(trouble), _) => format!("waiting for {server} ({trouble}) …"),
+        (None, Some(whom)) => format!("waiting for {whom} …"),
+        (None, None) if status.online => format!("waiting for {server} …"),
+        (None, None) => format!("waiting to reach {server} …"),
     }
 }
 
@@ -327,27 +356,5 @@ impl Waiting {
         };
         let waits = |id: &ConversationId| views.iter().any(|view| view.id == *id && view.waiting > 0);
         Ok(id.filter(waits))
-    }
-}
-
-/// The person, or the system, wants the program to end.
-struct Interrupts([Signal; 2]);
-
-impl Interrupts {
-    fn listen() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::new("signals", format!("could not start: {error}")));
-        Ok(Self([
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::terminate())?,
-        ]))
-    }
-
-    async fn next(&mut self) {
-        let [interrupt, terminate] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
     }
 }

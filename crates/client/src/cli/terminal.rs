@@ -26,6 +26,12 @@ pub(super) fn tell(text: &str) {
     }
 }
 
+/// Puts a question that is answered on the same line.
+pub(super) fn ask(question: &str) {
+    // Standard error is not buffered.
+    eprint!("{}", safe_text::line(question));
+}
+
 /// Tells something that should not pass unnoticed, whoever is watching.
 pub(super) fn warn(text: &str) {
     eprintln!("warning: {}", safe_text::line(text));

@@ -60,6 +60,7 @@ fn notice(kind: NoticeKind, whom: &[&str], text: &str) -> Notice {
         by: boris().to_string(),
         whom: whom.iter().map(ToString::to_string).collect(),
         text: text.to_owned(),
+        ..Notice::default()
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Status {
     pub online: bool,
     /// Everything that the server had is applied, and on disk.
     pub caught_up: bool,
-    /// Why the last attempt to connect failed or the last connection ended; `None` once logged in again.
+    /// Why the last attempt to connect failed or the last connection ended; `None` once there is another.
     pub trouble: Option<Arc<LinkError>>,
     /// What the server refused last without being asked by anybody; `None` once logged in again.
     pub refused: Option<wire::Refusal>,

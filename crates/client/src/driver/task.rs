@@ -8,6 +8,7 @@ use engine::{Answer, Command, CommandId, Effect, Engine, Event, Input, PersistId
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::files::{Files, Work};
 use super::link::{Incoming, Link, Timing};
 use super::shared_store::SharedStore;
 use super::status::Status;
@@ -48,6 +49,7 @@ pub(super) struct Task {
     commands: BTreeMap<CommandId, oneshot::Sender<Result<Answer, engine::Error>>>,
     last_command: CommandId,
     unsaved: Unsaved,
+    files: Files,
 }
 
 /// What is to be written next, in one transaction.
@@ -73,6 +75,7 @@ impl Task {
             commands: BTreeMap::new(),
             last_command: 0,
             unsaved: Unsaved::default(),
+            files: Files::default(),
         }
     }
 
@@ -117,6 +120,7 @@ impl Task {
                     }
                 }
                 incoming = next(&mut self.link), if takes_frames => self.take_in(incoming),
+                input = self.files.next(), if takes_frames => self.handle(input),
                 request = requests.recv(), if open => match request {
                     Some(request) => self.answer(request),
                     None => open = false,
@@ -157,6 +161,34 @@ impl Task {
                         link.send(frame);
                     }
                 }
+                Effect::ReadFile {
+                    transfer,
+                    place,
+                    number,
+                    offset,
+                    len,
+                } => self.files.push(Work::Read {
+                    transfer,
+                    place,
+                    number,
+                    offset,
+                    len,
+                }),
+                Effect::WriteFile {
+                    transfer,
+                    place,
+                    offset,
+                    bytes,
+                    sync,
+                    is_last,
+                } => self.files.push(Work::Write {
+                    transfer,
+                    place,
+                    offset,
+                    bytes,
+                    sync,
+                    is_last,
+                }),
                 Effect::Done(id, outcome) => {
                     // Whoever asked may have stopped waiting.
                     let _ = self.commands.remove(&id).map(|reply| reply.send(outcome));
@@ -192,6 +224,7 @@ impl Task {
     }
 
     fn connected(&mut self) {
+        self.outside.status.send_modify(|status| status.trouble = None);
         if let Some(server) = &self.outside.server {
             let origin = server.origin();
             self.handle(Input::Connected { origin });
@@ -220,10 +253,7 @@ impl Task {
 
     fn publish(&self, event: Event) {
         match &event {
-            Event::Online => self.outside.status.send_modify(|status| {
-                status.trouble = None;
-                status.refused = None;
-            }),
+            Event::Online => self.outside.status.send_modify(|status| status.refused = None),
             Event::Refused(refusal) => {
                 let refusal = refusal.clone();
                 self.outside

@@ -183,6 +183,56 @@ fn arrivals_come_in_pages_and_the_mark_never_goes_back() {
 }
 
 #[test]
+fn lines_are_read_on_from_any_place() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = Store::open(home.path()).unwrap();
+    add(
+        &mut store,
+        &[
+            text(ROOM, 1, 0, "waits"),
+            text(ROOM, 3, 3, "three"),
+            text(ROOM, 2, 2, "two"),
+            text(OTHER, 9, 1, "elsewhere"),
+            notice(ROOM, 4, 0),
+            text(ROOM, 5, 0, "waits, too"),
+        ],
+    );
+    let whole = ids(&store.timeline(ROOM, 10).unwrap());
+    assert_eq!(whole, [2, 3, 4, 1, 5]);
+    for limit in 1..=6 {
+        let (mut read, mut place) = (Vec::new(), Place::default());
+        loop {
+            let (rows, after) = store.lines_after(ROOM, place, limit).unwrap();
+            if rows.is_empty() {
+                break;
+            }
+            assert!(rows.len() <= limit);
+            read.extend(ids(&rows));
+            place = after;
+        }
+        assert_eq!(read, whole, "{limit} at a time");
+    }
+    let after_two = store.lines_after(ROOM, Place::after_seq(2), 10).unwrap().0;
+    assert_eq!(ids(&after_two), [3, 4, 1, 5]);
+    assert_eq!(store.line_counts().unwrap(), [(ROOM, 5), (OTHER, 1)].into());
+}
+
+#[test]
+fn what_is_destroyed_is_gone_with_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let mut store = Store::open(&home).unwrap();
+    store.apply(&[put(b"a", b"1")]).unwrap();
+    assert!(
+        matches!(Store::destroy(&home), Err(Error::HomeInUse { .. })),
+        "not under somebody's hands"
+    );
+    drop(store);
+    Store::destroy(&home).unwrap();
+    assert!(!home.exists());
+}
+
+#[test]
 fn the_server_is_remembered() {
     let home = tempfile::tempdir().unwrap();
     let mut store = Store::open(home.path()).unwrap();

@@ -1,5 +1,7 @@
 //! Lines of conversations, in the order in which people read them and in the order in which they came.
 
+use std::collections::BTreeMap;
+
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use types::wire::timeline_row::Body;
@@ -21,6 +23,23 @@ pub struct Arrived {
     pub row: TimelineRow,
 }
 
+/// Where a line stands in its conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    position: i64,
+    arrival: Arrival,
+}
+
+impl Place {
+    /// After everything that the server accepted up to this seq.
+    pub fn after_seq(seq: u64) -> Self {
+        Self {
+            position: integer(seq),
+            arrival: Arrival::MAX,
+        }
+    }
+}
+
 /// What waits for the server stands last.
 const WAITING: i64 = i64::MAX;
 
@@ -36,6 +55,64 @@ impl Store {
         let mut rows = self.lines(sql, params![conversation.as_bytes(), count(limit)])?;
         rows.reverse();
         Ok(rows.into_iter().map(|arrived| arrived.row).collect())
+    }
+
+    /// Up to `limit` lines of a conversation that stand after a place, in the order of [`timeline`](Self::timeline),
+    /// and the place after them.
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`], [`Error::Damaged`].
+    pub fn lines_after(
+        &self,
+        conversation: ConversationId,
+        place: Place,
+        limit: usize,
+    ) -> Result<(Vec<TimelineRow>, Place), Error> {
+        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND (position, arrival) > (?2, ?3)
+                   ORDER BY position, arrival LIMIT ?4";
+        let params = params![
+            conversation.as_bytes(),
+            place.position,
+            place.arrival,
+            count(limit)
+        ];
+        let lines = self.lines(sql, params)?;
+        let after = match lines.last() {
+            Some(last) => self.place_of(last.arrival)?,
+            None => place,
+        };
+        Ok((lines.into_iter().map(|arrived| arrived.row).collect(), after))
+    }
+
+    /// How many lines there are of each conversation that has any.
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`], [`Error::Damaged`].
+    pub fn line_counts(&self) -> Result<BTreeMap<ConversationId, usize>, Error> {
+        let read = || -> rusqlite::Result<Vec<(Vec<u8>, i64)>> {
+            let sql = "SELECT conversation, count(*) FROM timeline GROUP BY conversation";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        };
+        let counts = read().map_err(unreadable)?.into_iter();
+        let damaged = |_| Error::Damaged("the id of a conversation");
+        counts
+            .map(|(id, count)| {
+                ConversationId::try_from(id.as_slice())
+                    .map(|id| (id, usize::try_from(count).unwrap_or_default()))
+                    .map_err(damaged)
+            })
+            .collect()
+    }
+
+    fn place_of(&self, arrival: Arrival) -> Result<Place, Error> {
+        let position = self
+            .connection
+            .prepare_cached("SELECT position FROM timeline WHERE arrival = ?1")
+            .and_then(|mut statement| statement.query_row([arrival], |row| row.get(0)))
+            .map_err(unreadable)?;
+        Ok(Place { position, arrival })
     }
 
     /// Up to `limit` lines of all conversations that came or changed after `arrival`, in that order.
@@ -63,10 +140,7 @@ impl Store {
             let rows = statement.query_map(params, |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
         };
-        let rows = read().map_err(|source| Error::ReadStore {
-            what: "the messages",
-            source,
-        })?;
+        let rows = read().map_err(unreadable)?;
         rows.into_iter()
             .map(|(arrival, bytes)| {
                 let row = TimelineRow::decode(bytes.as_slice())
@@ -74,6 +148,13 @@ impl Store {
                 Ok(Arrived { arrival, row })
             })
             .collect()
+    }
+}
+
+fn unreadable(source: rusqlite::Error) -> Error {
+    Error::ReadStore {
+        what: "the messages",
+        source,
     }
 }
 

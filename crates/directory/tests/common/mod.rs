@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crypto::Rng;
+use crypto::testing::{SomeDevice, Someone};
 use delivery::testing::{NOW, Person, SUITE, Slow, ready, settle};
-use directory::{Claimer, Claims, Directory};
+use directory::{Changed, Claimer, Claims, Directory};
 use storage::Incarnation;
 use storage::memory::{MemoryLogs, MemoryRecords};
 use types::wire::RefusalCode;
@@ -51,6 +53,26 @@ impl Town {
         assert_eq!(refusal.code, code, "{refusal:?}");
         assert_eq!(format!("{:?}", self.records), before, "a refusal changes nothing");
         refusal.message
+    }
+
+    /// Judges a change of devices and puts it into force.
+    pub(crate) fn change(&self, request: &wire::ChangeDevices) -> Result<Changed, Refusal> {
+        let checked = ready(self.directory.check_devices(request))?;
+        settle(self.directory.apply_devices(checked))
+    }
+
+    /// Asks for what must be refused before anything is written.
+    pub(crate) fn no_change(&self, request: &wire::ChangeDevices, code: RefusalCode) -> String {
+        let refusal = ready(self.directory.check_devices(request)).unwrap_err();
+        assert_eq!(refusal.code, code, "{refusal:?}");
+        refusal.message
+    }
+
+    pub(crate) fn look_up(&self, person: &Person) -> wire::Account {
+        let addresses = vec![person.address.to_string()];
+        let accounts = ready(self.directory.look_up(&wire::LookUpAccounts { addresses })).unwrap();
+        let [account] = accounts.accounts.try_into().unwrap();
+        account
     }
 
     pub(crate) fn publish_at(
@@ -106,6 +128,43 @@ impl Town {
 fn directory(logs: &MemoryLogs, records: &MemoryRecords) -> Directory<Slow, MemoryRecords> {
     let realm = "city.example".parse().unwrap();
     Directory::new(realm, Arc::new(Slow(logs.clone())), Arc::new(records.clone()))
+}
+
+/// The list with this number of these devices, and certificates of those that are `new`.
+pub(crate) fn change(
+    someone: &Someone,
+    number: u64,
+    devices: &[&SomeDevice],
+    new: &[&SomeDevice],
+) -> wire::ChangeDevices {
+    let ids: Vec<_> = devices.iter().map(|device| device.id()).collect();
+    wire::ChangeDevices {
+        device_list: Some(someone.list(number, &ids, NOW)),
+        device_certificates: new.iter().map(|device| device.signed.clone()).collect(),
+        ..wire::ChangeDevices::default()
+    }
+}
+
+/// The same under another account key, by the recovery words: every device gets a new certificate.
+pub(crate) fn succeed(
+    someone: &mut Someone,
+    number: u64,
+    devices: &[&SomeDevice],
+    rng: &Rng,
+) -> (wire::ChangeDevices, Vec<SomeDevice>) {
+    let succession = someone.succeed(number, rng, NOW);
+    let certify = |device: &&SomeDevice| {
+        let key = (device.key.clone(), device.certificate.managing);
+        someone.certify(key, device.certificate.list_number, NOW)
+    };
+    let devices: Vec<_> = devices.iter().map(certify).collect();
+    let all: Vec<_> = devices.iter().collect();
+    let request = wire::ChangeDevices {
+        succession: Some(succession),
+        sealed_account_key: Bytes::from_static(b"the new account key, sealed"),
+        ..change(someone, number, &all, &all)
+    };
+    (request, devices)
 }
 
 pub(crate) fn packages(person: &Person, count: usize) -> Vec<Bytes> {

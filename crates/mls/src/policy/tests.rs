@@ -21,15 +21,27 @@ struct Case<'a> {
     adds: &'a str,
     removes: &'a str,
     leaves_itself: &'a str,
+    revoked: &'a str,
     policy: Option<Policy>,
 }
 
 fn check_in(policy: &Policy, leaves: &str, case: &Case<'_>, expected: Result<(), Violation>) {
-    let removal = |by_itself| move |address| Removal { address, by_itself };
+    let removal = |by_itself, revoked| {
+        move |address| Removal {
+            address,
+            by_itself,
+            revoked,
+        }
+    };
     let removes: Vec<Removal> = addresses(case.removes)
         .into_iter()
-        .map(removal(false))
-        .chain(addresses(case.leaves_itself).into_iter().map(removal(true)))
+        .map(removal(false, false))
+        .chain(
+            addresses(case.leaves_itself)
+                .into_iter()
+                .map(removal(true, false)),
+        )
+        .chain(addresses(case.revoked).into_iter().map(removal(false, true)))
         .collect();
     let act = Act {
         by: &address(case.by),
@@ -312,6 +324,77 @@ fn direct_conversations_stay_between_two() {
 }
 
 #[test]
+fn an_accounts_own_conversation_is_its_own() {
+    let check = |leaves, case: &Case<'_>, expected| check_in(&Policy::account(), leaves, case, expected);
+    let more = Case {
+        by: "anna",
+        adds: "anna anna",
+        removes: "anna",
+        ..Case::default()
+    };
+    check("anna anna", &more, Ok(()));
+    let others = Case {
+        by: "anna",
+        adds: "boris",
+        ..Case::default()
+    };
+    check("anna anna", &others, Err(Violation::Account));
+    check("anna", &others, Err(Violation::Account));
+    let roles = Case {
+        by: "anna",
+        policy: Some(Policy {
+            kind: ConversationKind::Account,
+            ..Policy::group(address("anna"))
+        }),
+        ..Case::default()
+    };
+    check("anna", &roles, Err(Violation::Malformed));
+    let turned = Case {
+        by: "anna",
+        policy: Some(Policy::direct()),
+        ..Case::default()
+    };
+    check("anna", &turned, Err(Violation::Malformed));
+}
+
+#[test]
+fn revoked_devices_are_removed_by_anybody() {
+    let revoked = |by, name, expected| {
+        let case = Case {
+            by,
+            revoked: name,
+            ..Case::default()
+        };
+        check(&case, expected);
+    };
+    revoked("nina", "mike", Ok(()));
+    revoked("nina", "mike mike", Ok(()));
+    let outside = |name| Err(Violation::RoleOutside(address(name)));
+    revoked("nina", "adam", outside("adam"));
+    revoked("nina", "olga", outside("olga"));
+    let without_olga = Case {
+        by: "nina",
+        revoked: "olga",
+        policy: Some(policy().keeping(&addresses("adam").into_iter().collect())),
+        ..Case::default()
+    };
+    check(&without_olga, Ok(()));
+    let and_another = Case {
+        by: "nina",
+        revoked: "mike",
+        removes: "adam",
+        ..Case::default()
+    };
+    check(&and_another, Err(Violation::RemoveNotAbove(address("adam"))));
+    let in_direct = Case {
+        by: "anna",
+        revoked: "boris",
+        ..Case::default()
+    };
+    check_in(&Policy::direct(), "anna boris boris", &in_direct, Ok(()));
+}
+
+#[test]
 fn groups_can_be_full() {
     let many: Vec<String> = (0..limits::CONVERSATION_MEMBERS)
         .map(|n| format!("user{n}"))
@@ -373,9 +456,11 @@ fn a_conversation_begins_with_its_creator() {
         Ok(())
     );
     assert_eq!(Policy::direct().check_genesis(&addresses("anna")), Ok(()));
+    assert_eq!(Policy::account().check_genesis(&addresses("anna")), Ok(()));
     for (policy, leaves) in [
         (Policy::group(address("olga")), "olga mike"),
         (Policy::group(address("olga")), "mike"),
+        (Policy::account(), "anna anna"),
         (policy(), "olga"),
     ] {
         assert_eq!(

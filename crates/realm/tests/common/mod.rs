@@ -9,8 +9,8 @@ use crypto::LoginProof;
 use delivery::testing::{NOW, Person, SUITE, ready};
 use mls::{Change, Group, JoinWith, Policy};
 use realm::{Realm, Session, Settings, Step};
-use storage::Incarnation;
-use storage::memory::{MemoryLogs, MemoryRecords};
+use storage::memory::{MemoryBlobs, MemoryLogs, MemoryRecords};
+use storage::{Incarnation, Logs, Records};
 use types::wire::client_frame::Body as Asked;
 use types::wire::server_frame::Body;
 use types::wire::{self, ClientFrame, RefusalCode, ServerFrame};
@@ -20,7 +20,9 @@ pub(crate) const ORIGIN: &str = "https://city.example";
 
 pub(crate) struct Town {
     pub(crate) logs: MemoryLogs,
-    pub(crate) realm: Arc<Realm<MemoryLogs, MemoryRecords>>,
+    pub(crate) records: MemoryRecords,
+    pub(crate) blobs: MemoryBlobs,
+    pub(crate) realm: Arc<Realm<MemoryLogs, MemoryRecords, MemoryBlobs>>,
 }
 
 impl Town {
@@ -29,16 +31,25 @@ impl Town {
     }
 
     pub(crate) fn with(origin: Option<&str>) -> Self {
-        let (logs, records) = (MemoryLogs::new(Incarnation(7)), MemoryRecords::new());
-        let settings = Settings {
-            name: "city.example".parse().unwrap(),
-            origin: origin.map(ToOwned::to_owned),
-        };
-        let realm = Realm::new(settings, Arc::new(logs.clone()), Arc::new(records));
+        let (logs, records, blobs) = (
+            MemoryLogs::new(Incarnation(7)),
+            MemoryRecords::new(),
+            MemoryBlobs::new(),
+        );
         Self {
+            realm: realm_over(origin, logs.clone(), records.clone(), blobs.clone()),
             logs,
-            realm: Arc::new(realm),
+            records,
+            blobs,
         }
+    }
+
+    /// The server dies, and comes up again over the same stores.
+    pub(crate) fn restart(&mut self) {
+        let Self {
+            logs, records, blobs, ..
+        } = self;
+        self.realm = realm_over(Some(ORIGIN), logs.clone(), records.clone(), blobs.clone());
     }
 
     /// A connection, not logged in.
@@ -70,9 +81,25 @@ impl Town {
     }
 }
 
+/// A realm over these stores.
+pub(crate) fn realm_over<L: Logs, R: Records>(
+    origin: Option<&str>,
+    logs: L,
+    records: R,
+    blobs: MemoryBlobs,
+) -> Arc<Realm<L, R, MemoryBlobs>> {
+    let settings = Settings {
+        name: "city.example".parse().unwrap(),
+        origin: origin.map(ToOwned::to_owned),
+        blob_quota: types::limits::BLOB_QUOTA,
+    };
+    let realm = Realm::new(settings, Arc::new(logs), Arc::new(records), Arc::new(blobs));
+    Arc::new(realm)
+}
+
 /// One connection.
 pub(crate) struct Client<'a> {
-    pub(crate) session: Session<MemoryLogs, MemoryRecords>,
+    pub(crate) session: Session<MemoryLogs, MemoryRecords, MemoryBlobs>,
     pub(crate) person: &'a Person,
     pub(crate) nonce: [u8; 32],
     pub(crate) now: Timestamp,

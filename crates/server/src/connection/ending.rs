@@ -23,7 +23,10 @@ pub(super) enum Ending {
     Malformed,
     /// Not logged in in time, or for too long; the frame says which.
     #[error("the session is over, or never began")]
-    Expired(ServerFrame),
+    Expired(Box<ServerFrame>),
+    /// The device is its account's no more, or the account is gone; the frame says which.
+    #[error("the device was removed")]
+    Removed(Box<ServerFrame>),
     /// Nothing arrived for too long.
     #[error("the peer said nothing")]
     Idle,
@@ -70,9 +73,14 @@ impl Ending {
                 reason: "this is no ClientFrame".to_owned(),
             }),
             Self::Expired(frame) => Some(Farewell {
-                frame: Some(frame.clone()),
+                frame: Some(frame.as_ref().clone()),
                 code: Some(CloseCode::Policy),
                 reason: "log in".to_owned(),
+            }),
+            Self::Removed(frame) => Some(Farewell {
+                frame: Some(frame.as_ref().clone()),
+                code: Some(CloseCode::Policy),
+                reason: "this device was removed".to_owned(),
             }),
             Self::Idle => close(CloseCode::Away, "nothing arrived for too long"),
             Self::Stopping => close(CloseCode::Restart, "the server stops; come back soon"),

@@ -150,7 +150,10 @@ impl Connection {
         for frame in self.session.pump(clock::now()).await {
             self.send(frame).await?;
         }
-        Ok(())
+        match self.session.removed() {
+            Some(frame) => Err(Ending::Removed(Box::new(frame))),
+            None => Ok(()),
+        }
     }
 
     async fn send(&mut self, frame: ServerFrame) -> Result<(), Ending> {
@@ -170,7 +173,7 @@ impl Connection {
 
     fn check_time(&self) -> Result<(), Ending> {
         if let Some(frame) = self.session.expired(clock::now()) {
-            return Err(Ending::Expired(frame));
+            return Err(Ending::Expired(Box::new(frame)));
         }
         if clock::instant() >= self.idle_at() && self.waiting.is_empty() {
             return Err(Ending::Idle);
@@ -191,7 +194,8 @@ impl Connection {
 
     async fn end(mut self: Box<Self>, ending: Ending) {
         match &ending {
-            Ending::Stopping => self.finish_requests().await,
+            // Who removes itself, or deletes its account, is still told that it is done.
+            Ending::Stopping | Ending::Removed(_) => self.finish_requests().await,
             Ending::Malformed => self.app.metrics.refused(RefusalCode::Malformed),
             Ending::Violation(ws::Violation::TooLarge { .. }) => {
                 self.app.metrics.refused(RefusalCode::TooLarge)

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Connection;
-use crate::app::{App, Realm};
+use crate::app::App;
 use crate::store::Store;
 use crate::ws::Socket;
 
@@ -17,8 +17,9 @@ async fn listen(store: &Store) -> SocketAddr {
     let settings = Settings {
         name: "city.example".parse().unwrap(),
         origin: None,
+        blob_quota: types::limits::BLOB_QUOTA,
     };
-    let realm = Realm::new(settings, Arc::clone(&store.logs), Arc::clone(&store.records));
+    let realm = store.realm(settings);
     let app = Arc::new(App::new(realm, Arc::clone(&store.logs), 1));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

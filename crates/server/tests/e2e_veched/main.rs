@@ -5,6 +5,8 @@
     reason = "a helper of tests says what went wrong as a test does: by failing"
 )]
 
+mod blobs;
+mod devices;
 mod http;
 mod peer;
 mod person;

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use crypto::testing::{SomeDevice, Someone};
-use crypto::{DeviceCertificate, DeviceKey, LoginProof, RegisterProof, Rng};
+use crypto::{DeletionProof, DeviceCertificate, DeviceKey, LoginProof, RegisterProof, Rng};
 use mls::{Device, Group, Policy};
 use types::wire::client_frame::Body;
 use types::wire::submit::Content;
@@ -44,7 +44,24 @@ impl Person {
     pub(crate) fn new(name: &str, seed: u8) -> Self {
         let rng = Rng::from_seed([seed; 32]);
         let address: Address = format!("{name}@{}", crate::veched::REALM).parse().unwrap();
-        let someone = Someone::new(&address.to_string(), &rng, now());
+        Self::at(Someone::new(&address.to_string(), &rng, now()), rng)
+    }
+
+    /// The same person at a new device, which stands in lists from `list_number` on.
+    pub(crate) fn at_another_device(&self, list_number: u64, seed: u8) -> Self {
+        let rng = Rng::from_seed([seed; 32]);
+        let device = self.someone.another_device(list_number, &rng, now());
+        let someone = Someone {
+            address: self.address.clone(),
+            account: self.someone.account.clone(),
+            recovery: self.someone.recovery.clone(),
+            successions: Vec::new(),
+            device,
+        };
+        Self::at(someone, rng)
+    }
+
+    fn at(someone: Someone, rng: Rng) -> Self {
         let SomeDevice {
             key,
             signed,
@@ -52,7 +69,7 @@ impl Person {
         } = someone.device.clone();
         let device = Device::new(&signed, &certificate, &key, rng.clone(), []);
         Self {
-            address,
+            address: someone.address.clone(),
             certificate,
             someone,
             key,
@@ -90,6 +107,27 @@ impl Person {
             nonce: nonce.clone(),
             time_ms: time.as_ms(),
             signature: proof.sign(&self.key),
+        })
+    }
+
+    /// Puts a list of these devices in force; `new` is among them.
+    pub(crate) fn change_devices(&self, number: u64, devices: &[&Self], new: Option<&Self>) -> Body {
+        let ids: Vec<_> = devices
+            .iter()
+            .map(|device| device.certificate.device_id)
+            .collect();
+        Body::ChangeDevices(wire::ChangeDevices {
+            device_list: Some(self.someone.list(number, &ids, now())),
+            device_certificates: new.map(|new| new.signed.clone()).into_iter().collect(),
+            ..wire::ChangeDevices::default()
+        })
+    }
+
+    pub(crate) fn delete_account(&self, nonce: &[u8]) -> Body {
+        let Address { realm, handle } = &self.address;
+        let proof = DeletionProof { realm, handle, nonce };
+        Body::DeleteAccount(wire::DeleteAccount {
+            signature: proof.sign(&self.someone.account),
         })
     }
 

@@ -5,6 +5,7 @@
 //! (a checkpoint, SQLite's slowest moment) when nobody waits for it. Reads take microseconds and are made where they
 //! are awaited.
 
+mod changes;
 mod schema;
 mod writer;
 
@@ -15,23 +16,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row};
-use storage::{AccountRecord, DeviceRecord, Error, Inserted, Records};
-use tokio::sync::oneshot;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use storage::{AccountRecord, Changed, DeviceRecord, Error, Inserted, Records};
 use types::{DeviceId, Handle, Timestamp};
 
 use crate::OpenError;
 use crate::place::Place;
-use writer::{Insert, Writer};
+use writer::{BoxError, Change, Write, Writer};
 
-/// Most insertions that may wait.
+/// Most changes that may wait.
 const WAITING: usize = 1024;
 
 /// Records in a SQLite database. Dropping them waits until everything submitted is on disk.
 pub struct EmbeddedRecords {
     reader: Mutex<Connection>,
     // `None` once it is being dropped.
-    inserts: Option<SyncSender<Insert>>,
+    changes: Option<SyncSender<Box<dyn Write>>>,
     writer: Option<JoinHandle<()>>,
     _place: Arc<Place>,
 }
@@ -44,7 +44,7 @@ impl EmbeddedRecords {
         let reader = connect(&path)
             .and_then(|reader| reader.pragma_update(None, "query_only", true).map(|()| reader))
             .map_err(OpenError::engine("open the records"))?;
-        let (inserts, arriving) = sync_channel(WAITING);
+        let (changes, arriving) = sync_channel(WAITING);
         let writer = Writer::new(connection, Arc::clone(&place));
         let writer = std::thread::Builder::new()
             .name("records writer".to_owned())
@@ -52,18 +52,24 @@ impl EmbeddedRecords {
             .map_err(OpenError::engine("start the writer of the records"))?;
         Ok(Self {
             reader: Mutex::new(reader),
-            inserts: Some(inserts),
+            changes: Some(changes),
             writer: Some(writer),
             _place: place,
         })
     }
 
-    fn insert(&self, insert: Insert) -> Result<(), Error> {
-        let inserts = self.inserts.as_ref().ok_or(Error::Closed)?;
-        inserts.try_send(insert).map_err(|error| match error {
+    /// Has the writer make a change, and waits until it is on disk.
+    async fn change<T: Send + 'static>(
+        &self,
+        make: impl FnMut(&Transaction<'_>) -> Result<Result<T, Error>, BoxError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (change, answered) = Change::new(make);
+        let changes = self.changes.as_ref().ok_or(Error::Closed)?;
+        changes.try_send(Box::new(change)).map_err(|error| match error {
             TrySendError::Full(_) => Error::Overloaded,
             TrySendError::Disconnected(_) => Error::Closed,
-        })
+        })?;
+        answered.await.unwrap_or(Err(Error::Closed))
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -73,7 +79,7 @@ impl EmbeddedRecords {
 
 impl Drop for EmbeddedRecords {
     fn drop(&mut self) {
-        drop(self.inserts.take());
+        drop(self.changes.take());
         if let Some(writer) = self.writer.take() {
             // A panic of the writer was answered to everyone as a closed store.
             let _ = writer.join();
@@ -86,13 +92,41 @@ impl Records for EmbeddedRecords {
         if account.handle != device.handle {
             return Err(Error::Malformed("the device names another account"));
         }
-        let (answer, answered) = oneshot::channel();
-        self.insert(Insert {
-            account,
-            device,
-            answer,
-        })?;
-        answered.await.unwrap_or(Err(Error::Closed))
+        self.change(move |transaction| changes::insert_account(transaction, &account, &device))
+            .await
+    }
+
+    async fn change_account(
+        &self,
+        list: Bytes,
+        account: AccountRecord,
+        devices: Vec<DeviceRecord>,
+    ) -> Result<Changed, Error> {
+        if devices.iter().any(|device| device.handle != account.handle) {
+            return Err(Error::Malformed("a device names another account"));
+        }
+        self.change(move |transaction| changes::change_account(transaction, &list, &account, &devices))
+            .await
+    }
+
+    async fn delete_account(&self, handle: &Handle, list: Bytes) -> Result<Changed, Error> {
+        let handle = handle.clone();
+        self.change(move |transaction| changes::delete_account(transaction, &handle, &list))
+            .await
+    }
+
+    async fn device_seen(&self, device: DeviceId, at: Timestamp) -> Result<(), Error> {
+        self.change(move |transaction| changes::device_seen(transaction, device, at))
+            .await
+    }
+
+    async fn is_deleted(&self, handle: &Handle) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM deleted_accounts WHERE handle = ?";
+        let reader = self.reader();
+        let found = reader
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.exists([handle.as_str()]));
+        found.map_err(failed("look up a deleted account"))
     }
 
     async fn account(&self, handle: &Handle) -> Result<Option<AccountRecord>, Error> {
@@ -106,7 +140,7 @@ impl Records for EmbeddedRecords {
     }
 
     async fn devices(&self, handle: &Handle) -> Result<Vec<DeviceRecord>, Error> {
-        let sql = "SELECT device_id, handle, certificate FROM devices WHERE handle = ? ORDER BY position";
+        let sql = "SELECT device_id, handle, certificate, last_seen_ms FROM devices WHERE handle = ? ORDER BY position";
         let reader = self.reader();
         let mut statement = reader.prepare_cached(sql).map_err(failed("list devices"))?;
         let found = statement
@@ -118,7 +152,7 @@ impl Records for EmbeddedRecords {
     }
 
     async fn device(&self, id: DeviceId) -> Result<Option<DeviceRecord>, Error> {
-        let sql = "SELECT device_id, handle, certificate FROM devices WHERE device_id = ?";
+        let sql = "SELECT device_id, handle, certificate, last_seen_ms FROM devices WHERE device_id = ?";
         let reader = self.reader();
         let found = reader
             .prepare_cached(sql)
@@ -143,6 +177,8 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What was deleted is overwritten, and does not lie about in free pages.
+    connection.pragma_update(None, "secure_delete", true)?;
     // The writer makes checkpoints itself, after it has answered.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
@@ -151,7 +187,7 @@ pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 // The outer result is what SQLite says, the inner one whether the row makes sense.
 fn account(row: &Row<'_>) -> rusqlite::Result<Result<AccountRecord, Error>> {
     let skeleton = row.get(1)?;
-    let created = Timestamp::from_ms(u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0));
+    let created = timestamp(row.get(5)?);
     let blob = |index| row.get::<_, Vec<u8>>(index).map(Bytes::from);
     let (account_key, device_list, sealed_account_key) = (blob(2)?, blob(3)?, blob(4)?);
     Ok(
@@ -170,14 +206,20 @@ fn device(row: &Row<'_>) -> rusqlite::Result<Result<DeviceRecord, Error>> {
     let device_id = DeviceId::try_from(row.get_ref(0)?.as_blob()?);
     let handle = parse_handle(row.get_ref(1)?.as_str()?);
     let certificate = row.get::<_, Vec<u8>>(2)?.into();
+    let last_seen = row.get::<_, Option<i64>>(3)?.map(timestamp);
     Ok(handle.and_then(|handle| {
         let device_id = device_id.map_err(|error| Error::Damaged(error.to_string()))?;
         Ok(DeviceRecord {
             device_id,
             handle,
             certificate,
+            last_seen,
         })
     }))
+}
+
+fn timestamp(ms: i64) -> Timestamp {
+    Timestamp::from_ms(u64::try_from(ms).unwrap_or(0))
 }
 
 fn parse_handle(text: &str) -> Result<Handle, Error> {

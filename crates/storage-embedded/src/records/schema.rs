@@ -7,7 +7,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::OpenError;
 
 /// Step `n` leads from version `n` to `n + 1`.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE accounts (
         handle             TEXT    NOT NULL PRIMARY KEY,
         skeleton           TEXT    NOT NULL UNIQUE,
@@ -23,7 +24,16 @@ const STEPS: [&str; 1] = ["
         certificate BLOB    NOT NULL
     ) STRICT;
     CREATE INDEX devices_by_handle ON devices (handle, position);
-"];
+",
+    "
+    ALTER TABLE devices ADD COLUMN last_seen_ms INTEGER;
+    -- Nobody may have these again.
+    CREATE TABLE deleted_accounts (
+        handle   TEXT NOT NULL PRIMARY KEY,
+        skeleton TEXT NOT NULL UNIQUE
+    ) STRICT;
+",
+];
 
 /// Brings the tables to the version that this release knows.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {

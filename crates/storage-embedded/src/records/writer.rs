@@ -3,22 +3,67 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use storage::{AccountRecord, DeviceRecord, Error, Inserted};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use storage::Error;
 use tokio::sync::oneshot;
 
-use super::parse_handle;
 use crate::place::Place;
 
-/// Most insertions in one transaction.
+/// Most changes in one transaction.
 const GROUP: usize = 256;
-/// A checkpoint is made after about this many insertions, of a few KiB each.
+/// A checkpoint is made after about this many changes, of a few KiB each.
 const CHECKPOINT: usize = 512;
 
-pub(super) struct Insert {
-    pub(super) account: AccountRecord,
-    pub(super) device: DeviceRecord,
-    pub(super) answer: oneshot::Sender<Result<Inserted, Error>>,
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A change that waits to be written, whatever its outcome is.
+pub(super) trait Write: Send {
+    /// Makes the change. An error undoes everything in the transaction.
+    fn write(&mut self, transaction: &Transaction<'_>) -> Result<(), BoxError>;
+
+    /// Tells whoever waits: the outcome, or why there is none.
+    fn answer(self: Box<Self>, failure: Option<Error>);
+}
+
+/// What makes a change, and who waits for the outcome.
+pub(super) struct Change<F, T> {
+    make: F,
+    outcome: Result<T, Error>,
+    answer: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<F, T> Change<F, T>
+where
+    F: FnMut(&Transaction<'_>) -> Result<Result<T, Error>, BoxError>,
+{
+    /// The outer result of `make` is the engine's, the inner one the outcome; with an error for an outcome it must
+    /// have changed nothing.
+    pub(super) fn new(make: F) -> (Self, oneshot::Receiver<Result<T, Error>>) {
+        let (answer, answered) = oneshot::channel();
+        let outcome = Err(Error::Closed);
+        let change = Self {
+            make,
+            outcome,
+            answer,
+        };
+        (change, answered)
+    }
+}
+
+impl<F, T> Write for Change<F, T>
+where
+    F: FnMut(&Transaction<'_>) -> Result<Result<T, Error>, BoxError> + Send,
+    T: Send,
+{
+    fn write(&mut self, transaction: &Transaction<'_>) -> Result<(), BoxError> {
+        self.outcome = (self.make)(transaction)?;
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, failure: Option<Error>) {
+        // Whoever asked may have gone; what is written stays written.
+        let _ = self.answer.send(failure.map_or(self.outcome, Err));
+    }
 }
 
 pub(super) struct Writer {
@@ -37,53 +82,44 @@ impl Writer {
     }
 
     /// Works until all senders are gone and nothing waits.
-    pub(super) fn run(mut self, inserts: &Receiver<Insert>) {
-        while let Ok(first) = inserts.recv() {
+    pub(super) fn run(mut self, changes: &Receiver<Box<dyn Write>>) {
+        while let Ok(first) = changes.recv() {
             let mut group = vec![first];
-            group.extend(inserts.try_iter().take(GROUP - 1));
+            group.extend(changes.try_iter().take(GROUP - 1));
             self.since_checkpoint += group.len();
             self.write(group);
             self.checkpoint();
         }
     }
 
-    fn write(&mut self, group: Vec<Insert>) {
-        let outcomes = match self.place.refusal() {
-            Ok(None) => self.insert(&group),
-            Ok(Some(full)) => Ok(group.iter().map(|_| Err(full.into())).collect()),
+    fn write(&mut self, mut group: Vec<Box<dyn Write>>) {
+        let written = match self.place.refusal() {
+            Ok(None) => self.commit(&mut group),
+            Ok(Some(full)) => {
+                return group
+                    .into_iter()
+                    .for_each(|change| change.answer(Some(full.into())));
+            }
             Err(error) => Err(error.into()),
         };
-        match outcomes {
-            Ok(outcomes) => {
-                for (insert, outcome) in group.into_iter().zip(outcomes) {
-                    // Whoever asked may have gone; what is written stays written.
-                    let _ = insert.answer.send(outcome);
-                }
-            }
-            Err(cause) => {
-                // The transaction was rolled back as a whole, and the next one begins anew.
-                let cause: Arc<dyn std::error::Error + Send + Sync> = cause.into();
-                for insert in group {
-                    let source = Box::new(Arc::clone(&cause));
-                    let _ = insert.answer.send(Err(Error::Backend {
-                        doing: "write to the records",
-                        source,
-                    }));
-                }
-            }
+        // After an error the transaction was rolled back as a whole, and the next one begins anew.
+        let cause: Option<Arc<dyn std::error::Error + Send + Sync>> = written.err().map(Into::into);
+        for change in group {
+            change.answer(cause.as_ref().map(|cause| Error::Backend {
+                doing: "write to the records",
+                source: Box::new(Arc::clone(cause)),
+            }));
         }
     }
 
-    fn insert(&mut self, group: &[Insert]) -> Result<Vec<Result<Inserted, Error>>, BoxError> {
+    fn commit(&mut self, group: &mut [Box<dyn Write>]) -> Result<(), BoxError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let outcomes = group
-            .iter()
-            .map(|insert| insert_one(&transaction, insert))
-            .collect::<Result<_, _>>()?;
-        transaction.commit()?;
-        Ok(outcomes)
+        group
+            .iter_mut()
+            .try_for_each(|change| change.write(&transaction))?;
+        Ok(transaction.commit()?)
     }
 
     fn checkpoint(&mut self) {
@@ -95,58 +131,4 @@ impl Writer {
                 .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
     }
-}
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-fn insert_one(transaction: &Transaction<'_>, insert: &Insert) -> Result<Result<Inserted, Error>, BoxError> {
-    let Insert { account, device, .. } = insert;
-    if exists(
-        transaction,
-        "SELECT 1 FROM accounts WHERE handle = ?",
-        account.handle.as_str(),
-    )? {
-        return Ok(Ok(Inserted::Taken));
-    }
-    let confusable = "SELECT handle FROM accounts WHERE skeleton = ?";
-    let confusable = transaction
-        .prepare_cached(confusable)?
-        .query_row([&account.skeleton], |row| row.get::<_, String>(0))
-        .optional()?;
-    if let Some(with) = confusable {
-        return Ok(parse_handle(&with).map(|with| Inserted::Confusable { with }));
-    }
-    if exists(
-        transaction,
-        "SELECT 1 FROM devices WHERE device_id = ?",
-        device.device_id.as_bytes(),
-    )? {
-        return Ok(Err(Error::DeviceTaken));
-    }
-    transaction
-        .prepare_cached("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)")?
-        .execute((
-            account.handle.as_str(),
-            &account.skeleton,
-            &account.account_key[..],
-            &account.device_list[..],
-            &account.sealed_account_key[..],
-            i64::try_from(account.created.as_ms()).unwrap_or(i64::MAX),
-        ))?;
-    transaction
-        .prepare_cached("INSERT INTO devices (device_id, handle, certificate) VALUES (?, ?, ?)")?
-        .execute((
-            device.device_id.as_bytes(),
-            device.handle.as_str(),
-            &device.certificate[..],
-        ))?;
-    Ok(Ok(Inserted::Done))
-}
-
-fn exists(
-    transaction: &Transaction<'_>,
-    sql: &str,
-    parameter: impl rusqlite::ToSql,
-) -> rusqlite::Result<bool> {
-    transaction.prepare_cached(sql)?.exists([parameter])
 }

@@ -1,11 +1,12 @@
 //! The doubles pass the suite, and fail the way they are told to.
 
 use bytes::Bytes;
-use types::{ConversationId, EntryId, LogId};
+use types::{BlobId, ConversationId, EntryId, LogId};
 
-use super::{Fault, MemoryLogs, MemoryRecords};
+use super::{Fault, MemoryBlobs, MemoryLogs, MemoryRecords};
+use crate::suite::blobs::BlobBackend;
 use crate::suite::{Backend, block_on};
-use crate::{Append, Batch, Error, Incarnation, Logs, Outcome, ReadLimits, Seq, Value};
+use crate::{Append, Batch, Blobs, Error, Incarnation, Logs, Outcome, ReadLimits, Seq, Stored, Value};
 
 struct Memory;
 
@@ -107,4 +108,52 @@ fn cells_written_lazily_lag_after_a_crash() {
     assert_eq!(block_on(logs.cell(b"a")).unwrap(), Some(key("2")));
     assert_eq!(block_on(logs.cell(b"b")).unwrap(), Some(key("1")));
     assert_eq!(block_on(logs.cell(b"c")).unwrap(), None);
+}
+
+impl BlobBackend for Memory {
+    type Place = MemoryBlobs;
+    type Blobs = MemoryBlobs;
+
+    fn place() -> MemoryBlobs {
+        MemoryBlobs::new()
+    }
+
+    fn open(place: &MemoryBlobs) -> MemoryBlobs {
+        place.clone()
+    }
+}
+
+crate::blob_suite!(Memory);
+
+#[test]
+fn a_crash_cuts_spools_and_leaves_what_is_complete() {
+    let blobs = MemoryBlobs::new();
+    let id = |number: u8| BlobId::new([number; 16]);
+    for number in 1..=3 {
+        block_on(blobs.append(id(number), 0, Bytes::from_static(b"body"))).unwrap();
+    }
+    block_on(blobs.complete(id(1))).unwrap();
+    blobs.crash(|of, len| if of == id(2) { len - 1 } else { 0 });
+    let stored = |number: u8| block_on(blobs.stored(id(number))).unwrap();
+    assert_eq!(stored(1), Some(Stored::Complete(4)));
+    assert_eq!(stored(2), Some(Stored::Spooled(3)));
+    assert_eq!(stored(3), None);
+}
+
+#[test]
+fn blobs_find_the_disk_full_and_recover() {
+    let blobs = MemoryBlobs::new();
+    let id = BlobId::new([1; 16]);
+    let append = |offset| block_on(blobs.append(id, offset, Bytes::from_static(b"body")));
+    append(0).unwrap();
+    blobs.fail_with_disk_full(true);
+    assert!(matches!(append(4), Err(Error::DiskFull { .. })));
+    assert!(matches!(
+        block_on(blobs.complete(id)),
+        Err(Error::DiskFull { .. })
+    ));
+    assert_eq!(block_on(blobs.stored(id)).unwrap(), Some(Stored::Spooled(4)));
+    blobs.fail_with_disk_full(false);
+    append(4).unwrap();
+    block_on(blobs.complete(id)).unwrap();
 }

@@ -8,6 +8,7 @@
     reason = "these are tests, only of somebody else's crate"
 )]
 
+pub mod blobs;
 pub mod cells;
 pub mod logs;
 pub mod model;
@@ -56,7 +57,10 @@ macro_rules! suite {
                 cells_are_listed_by_prefix, deleted_cells_are_gone, lazy_cells_are_seen_at_once,
                 lazy_cells_keep_their_place_among_batches, malformed_keys_are_refused;
             records: accounts_are_kept, handles_are_taken_once, confusable_handles_are_refused,
-                a_device_has_one_account, the_unknown_is_none, reopening_keeps_records;
+                a_device_has_one_account, the_unknown_is_none, reopening_keeps_records,
+                a_change_is_made_once_and_as_a_whole, a_change_that_is_refused_changes_nothing,
+                the_last_time_a_device_was_seen_is_kept, a_deleted_account_leaves_its_name_behind,
+                changes_and_deletions_survive_reopening;
             model: random_batches_match_a_model;
         );
     };

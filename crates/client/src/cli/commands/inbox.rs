@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use engine::Event;
+use engine::{ConversationView, Event};
 use tokio::sync::broadcast::error::RecvError;
 use types::wire::TimelineRow;
 use types::{Address, ConversationId};
 
 use super::End;
-use super::chats::heading;
+use super::chats::{heading, mark_read};
 use crate::cli::failure::Failure;
 use crate::cli::object::{self, Object};
 use crate::cli::output::Output;
@@ -80,8 +80,6 @@ impl Inbox {
                 return Ok(some);
             };
             some |= self.show_page(session, output, page).await?;
-            // Only what the person can have seen counts as shown.
-            output.flush()?;
             session.client.set_shown(last).await?;
             self.shown = last;
         }
@@ -93,22 +91,25 @@ impl Inbox {
         output: &mut Output<W>,
         page: Vec<Arrived>,
     ) -> Result<bool, Failure> {
-        let mut rows: Vec<TimelineRow> = page
-            .into_iter()
-            .map(|arrived| arrived.row)
-            .filter(|row| self.all || object::is_news(row, &self.me))
-            .collect();
-        let mut headings = BTreeMap::new();
+        let mut rows: Vec<TimelineRow> = page.into_iter().map(|arrived| arrived.row).collect();
+        let views = read_views(session, &rows).await?;
+        let is_read = |row: &TimelineRow| {
+            let view = views.get(&row.conversation[..]);
+            row.seq > 0 && view.is_some_and(|view| row.seq <= view.read)
+        };
+        rows.retain(|row| self.all || object::is_news(row, &self.me) && !is_read(row));
         if output.is_text() {
             group(&mut rows);
-            headings = read_headings(session, &rows).await?;
         }
         for row in &rows {
-            if let Some(heading) = headings.get(&row.conversation[..]) {
-                output.under(heading)?;
+            if let Ok(id) = ConversationId::try_from(row.conversation.as_ref()) {
+                output.under(&heading(id, views.get(&row.conversation[..])))?;
             }
             output.show(&Object::of_row(row, &self.me))?;
         }
+        // Only what the person can have seen counts as read.
+        output.flush()?;
+        mark_read(session, &rows).await?;
         Ok(!rows.is_empty())
     }
 
@@ -151,19 +152,21 @@ fn group(rows: &mut [TimelineRow]) {
     rows.sort_by_key(|row| order.get(&row.conversation).copied());
 }
 
-async fn read_headings(
+/// The conversations of these lines, as they stand now.
+async fn read_views(
     session: &Session,
     rows: &[TimelineRow],
-) -> Result<BTreeMap<Vec<u8>, String>, Failure> {
-    let mut headings = BTreeMap::new();
+) -> Result<BTreeMap<Vec<u8>, ConversationView>, Failure> {
+    let mut views = BTreeMap::new();
     for row in rows {
-        if headings.contains_key(&row.conversation[..]) {
+        if views.contains_key(&row.conversation[..]) {
             continue;
         }
-        if let Ok(id) = ConversationId::try_from(row.conversation.as_ref()) {
-            let view = session.client.conversation(id).await?;
-            headings.insert(row.conversation.to_vec(), heading(id, view.as_ref()));
+        if let Ok(id) = ConversationId::try_from(row.conversation.as_ref())
+            && let Some(view) = session.client.conversation(id).await?
+        {
+            views.insert(row.conversation.to_vec(), view);
         }
     }
-    Ok(headings)
+    Ok(views)
 }

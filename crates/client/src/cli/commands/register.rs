@@ -7,15 +7,16 @@ use types::Handle;
 
 use super::{End, show, unexpected};
 use crate::cli::failure::Failure;
-use crate::cli::object::{Object, RecoveryWords, Registered};
+use crate::cli::object::{Object, Registered, Secret};
 use crate::cli::output::Output;
 use crate::cli::session::{Outcome, Patience, Session};
-use crate::cli::terminal;
+use crate::cli::{host, terminal};
 
 pub(super) async fn run<W: Write>(
     session: &mut Session,
     output: &mut Output<W>,
     handle: &str,
+    device_name: Option<String>,
 ) -> Result<End, Failure> {
     let handle = read_handle(handle)?;
     let answer = match session.ask(Command::Register { handle }).await? {
@@ -34,10 +35,12 @@ pub(super) async fn run<W: Write>(
         output,
         &Object::Registered(Registered {
             address: address.to_string(),
-            recovery_words: RecoveryWords(recovery_words),
+            recovery_words: Secret(recovery_words),
         }),
     )?;
     session.ask(Command::ForgetRecoveryWords).await?;
+    let name = device_name.unwrap_or_else(host::name);
+    session.ask(Command::RenameDevice { device: None, name }).await?;
     // Until the server has this device's key packages, nobody can write to it.
     if let Err(failure) = session.sync(Patience::UntilTimeout).await {
         terminal::warn(&format!(

@@ -3,7 +3,7 @@
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-use crate::cli::object::{Account, Chat, Member, Registered, SafetyNumber};
+use crate::cli::object::{Account, Chat, Exported, Member, Registered, SafetyNumber};
 use crate::cli::safe_text;
 
 /// Members that a list names before it only counts.
@@ -12,8 +12,8 @@ const MEMBERS: usize = 12;
 pub(super) fn registered(registered: &Registered) -> String {
     format!(
         "You are {}.\n\n{}\n\nThese are your recovery words. They are shown this once and kept nowhere: write them \
-         down on paper, in this order.\nThey are the second key to your account: whoever else has them can take it. This version \
-         has no command yet that uses them; keep them for the one that will.",
+         down on paper, in this order.\nThey are the second key to your account: if you lose all your devices, `veche recover` \
+         brings it back with them. Whoever else has them can take it.",
         registered.address,
         word_box(&registered.recovery_words.0),
     )
@@ -42,7 +42,10 @@ fn word_box(words: &str) -> String {
     format!("┌{bar}┐\n{}\n└{bar}┘", lines.join("\n"))
 }
 
-pub(super) fn chat(chat: &Chat) -> String {
+/// Characters of a draft that a list shows.
+const DRAFT: usize = 60;
+
+pub(super) fn chat(chat: &Chat, time: impl FnOnce(u64) -> String) -> String {
     let title = match &chat.peer {
         Some(peer) => safe_text::line(peer),
         None if chat.name.is_empty() => "a group without a name".to_owned(),
@@ -60,7 +63,31 @@ pub(super) fn chat(chat: &Chat) -> String {
         1 => lines.push("    1 thing waits to be sent".to_owned()),
         waiting => lines.push(format!("    {waiting} things wait to be sent")),
     }
+    let marks = marks(chat, time);
+    if !marks.is_empty() {
+        lines.push(format!("    {}", marks.join(", ")));
+    }
+    if !chat.draft.is_empty() {
+        lines.push(format!("    begun and not sent: {}", cut(&safe_text::line(&chat.draft))));
+    }
     lines.join("\n")
+}
+
+fn marks(chat: &Chat, time: impl FnOnce(u64) -> String) -> Vec<String> {
+    let unread = (chat.unread > 0).then(|| format!("{} unread", chat.unread));
+    let muted = match chat.muted_until_ms {
+        Some(until) => Some(format!("muted until {}", time(until))),
+        None => chat.muted.then(|| "muted".to_owned()),
+    };
+    let archived = chat.archived.then(|| "archived".to_owned());
+    [unread, muted, archived].into_iter().flatten().collect()
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(DRAFT) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn members(members: &[Member]) -> String {
@@ -94,9 +121,11 @@ pub(super) fn account(account: &Account) -> String {
         device_id,
         server,
         registered,
+        managing,
     } = account;
     let server = server.as_deref().unwrap_or("none");
-    let mut text = format!("{address}\n    device {device_id}\n    server {server}");
+    let managing = if *managing { ", which manages the account" } else { "" };
+    let mut text = format!("{address}\n    device {device_id}{managing}\n    server {server}");
     if !registered {
         text.push_str("\n    the server does not know this account yet; run `veche register` again");
     }
@@ -123,8 +152,22 @@ pub(super) fn safety_number(number: &SafetyNumber) -> String {
     text
 }
 
+pub(super) fn exported(exported: &Exported) -> String {
+    let Exported {
+        folder,
+        conversations,
+        lines,
+    } = exported;
+    format!(
+        "wrote {conversations} {} with {lines} {} into {folder}; begin with index.html there. It is not encrypted: whoever \
+         has the folder can read it",
+        if *conversations == 1 { "conversation" } else { "conversations" },
+        if *lines == 1 { "line" } else { "lines" },
+    )
+}
+
 /// Half blocks, light on dark, so that they can be read off a dark terminal.
-fn qr_code(text: &str) -> Option<String> {
+pub(super) fn qr_code(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let image = code
         .render::<Dense1x2>()

@@ -143,6 +143,40 @@ fn a_changed_key_warns_and_says_what_to_do() {
 }
 
 #[test]
+fn histories_that_differ_warn_and_say_what_to_do() {
+    let check = |by: &str, parts: &[&str]| {
+        let notice = Notice {
+            by: by.to_owned(),
+            ..notice(NoticeKind::HistoryDiffers, &[], "")
+        };
+        let words = notice::words(&notice, &me());
+        for part in parts.iter().chain(&["WARNING", "by another way"]) {
+            assert!(words.contains(part), "{words}");
+        }
+    };
+    check("boris@city.example", &["you and boris@city.example different histories"]);
+    check("anna@city.example", &["this device and another one of yours different"]);
+    check("", &["left something out", "accepted from you"]);
+}
+
+#[test]
+fn a_wrong_time_says_by_how_much() {
+    let check = |ahead_ms: i64, expected: &str| {
+        let notice = Notice {
+            ahead_ms,
+            ..notice(NoticeKind::WrongTime, &[], "")
+        };
+        let words = notice::words(&notice, &me());
+        assert!(words.contains(expected), "{words}");
+    };
+    check(12 * 60_000, "12 minutes ahead");
+    check(-12 * 60_000, "12 minutes behind");
+    check(2 * 3_600_000, "2 hours ahead");
+    check(-400 * 86_400_000, "400 days behind");
+    check(i64::MIN, "days behind");
+}
+
+#[test]
 fn long_lists_are_cut() {
     let people: Vec<String> = (0..300).map(|at| format!("p{at}@x")).collect();
     let people: Vec<&str> = people.iter().map(String::as_str).collect();
@@ -171,4 +205,6 @@ fn what_is_news() {
     check(by_me(NoticeKind::Added), false);
     check(by_me(NoticeKind::Created), false);
     check(by_me(NoticeKind::Rejoined), true);
+    // It is about another device of the same person.
+    check(by_me(NoticeKind::HistoryDiffers), true);
 }

@@ -1,0 +1,88 @@
+//! Eras: for a day, or until a device is revoked, everything is sealed under one key.
+
+use std::fmt;
+
+use bytes::Bytes;
+use crypto::{BackupKey, RecoveryKey, Rng};
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::header::Header;
+
+/// The key that an account's devices seal under at present. Once the next era has begun, they forget it: what was sealed
+/// under it opens with the recovery words alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Era {
+    number: u64,
+    key: Zeroizing<[u8; 32]>,
+    wrapped: Bytes,
+}
+
+impl Era {
+    /// Draws the key of an era. Its number is one more than that of the last one. It begins with the manifest that is
+    /// sealed under it: a device whose manifest was not taken throws it away.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when `backup_key` is no usable key, which decoding it has ruled out.
+    pub fn begin(number: u64, backup_key: &BackupKey, rng: &Rng) -> Result<Self, Error> {
+        let key = Zeroizing::new(rng.bytes());
+        let wrapped = backup_key
+            .wrap(&key, rng)
+            .map_err(|_| Error::Malformed("backup key"))?;
+        Ok(Self { number, key, wrapped })
+    }
+
+    /// The era that another device of the account told of.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when `wrapped` has not the length of a wrapped key.
+    pub fn from_parts(number: u64, key: Zeroizing<[u8; 32]>, wrapped: Bytes) -> Result<Self, Error> {
+        if wrapped.len() != Header::WRAPPED {
+            return Err(Error::Malformed("wrapped key of an era"));
+        }
+        Ok(Self { number, key, wrapped })
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its key: for the account's devices alone.
+    pub fn key(&self) -> &Zeroizing<[u8; 32]> {
+        &self.key
+    }
+
+    /// Its key, sealed to the recovery words.
+    pub fn wrapped(&self) -> &Bytes {
+        &self.wrapped
+    }
+}
+
+impl fmt::Debug for Era {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Era({}, [redacted])", self.number)
+    }
+}
+
+/// What a backup is opened with.
+#[derive(Clone, Copy, Debug)]
+pub enum Unlock<'a> {
+    /// The recovery words open everything.
+    Words(&'a RecoveryKey),
+    /// A device opens what was sealed in the present era: the manifest, and the newest segments.
+    Era(&'a Era),
+}
+
+impl Unlock<'_> {
+    pub(crate) fn era_key(&self, header: &Header) -> Result<Zeroizing<[u8; 32]>, Error> {
+        match self {
+            Self::Words(words) => words.unwrap(&header.wrapped).map_err(|_| Error::Words),
+            Self::Era(era) if era.number == header.era => Ok(era.key.clone()),
+            Self::Era(era) => Err(Error::OtherEra {
+                found: header.era,
+                ours: era.number,
+            }),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a dishonest server can and cannot do: real clients, a real server, and between them one that lies.
+//!
+//! Each test is named after what the server tries, and holds the best that is true of it: an error with a name, a line
+//! that people see, or that nothing changed. docs/threat-model.md has the same as a table.
+
+mod commits;
+mod honest;
+mod invitations;
+mod keys;
+mod logs;
+mod rejoins;
+mod town;
+mod yard;

@@ -1,0 +1,431 @@
+//! The account's devices: which there are, what they are called, and changing that.
+
+use std::collections::BTreeMap;
+
+use crypto::{AccountKey, DeviceCertificate};
+use mls::Member;
+use types::{DeviceId, Timestamp, wire};
+use wire::RefusalCode as Code;
+use wire::client_frame::Body;
+
+use crate::account::Account;
+use crate::contacts::{Checked, stored_list};
+use crate::core::Core;
+use crate::device_change::{self, Wanted};
+use crate::engine::Engine;
+use crate::link::Request;
+use crate::linking::short_name;
+use crate::session::will_pass;
+use crate::{Answer, Command, CommandId, DeviceView, Error, Event, outbox};
+
+/// A change of the device list under way.
+#[derive(Debug)]
+pub(crate) struct Change {
+    wanted: Wanted,
+    command: Option<CommandId>,
+}
+
+impl Engine {
+    /// Begins to change the device list.
+    pub(crate) fn change_devices(&mut self, wanted: Wanted, command: Option<CommandId>) -> Result<(), Error> {
+        if self.change.is_some() {
+            return Err(Error::Busy);
+        }
+        let account = self.core.account()?;
+        let made = device_change::make(account, &wanted, self.core.now, &self.core.rng)?;
+        self.change = Some(Change { wanted, command });
+        self.submit_change(made.change, &made.account_key)
+    }
+
+    /// Takes a device out.
+    pub(crate) fn revoke(
+        &mut self,
+        command: CommandId,
+        device: DeviceId,
+        words: Option<crypto::RecoveryKey>,
+    ) -> Result<(), Error> {
+        let account = self.core.account()?;
+        if device == account.device_id {
+            return Err(Error::ThisDevice);
+        }
+        if !account.list.devices.contains(&device) {
+            return Err(Error::NoDevice(device));
+        }
+        let holds_the_key = |known: &DeviceCertificate| known.device_id == device && known.managing;
+        let words = words.filter(|_| account.devices.iter().any(holds_the_key));
+        let wanted = Wanted::Revoke {
+            devices: vec![device],
+            words,
+        };
+        self.change_devices(wanted, Some(command))
+    }
+
+    /// On disk first: the account key that comes must not be lost with the answer.
+    fn submit_change(&mut self, change: wire::ChangeDevices, key: &AccountKey) -> Result<(), Error> {
+        let Some(account) = &mut self.core.account else {
+            return Err(Error::NoAccount);
+        };
+        account.state.device_change = Some(change.clone());
+        account.state.next_account_key = key.to_bytes().to_vec().into();
+        self.core.keep_account();
+        self.core
+            .request(Request::ChangeDevices, Body::ChangeDevices(change));
+        Ok(())
+    }
+
+    /// A change that the server may or may not have is asked for again: the same twice is one.
+    pub(crate) fn resume_change(&mut self) {
+        let change = self
+            .core
+            .account
+            .as_ref()
+            .and_then(|account| account.state.device_change.clone());
+        if let Some(change) = change {
+            self.core
+                .request(Request::ChangeDevices, Body::ChangeDevices(change));
+        }
+    }
+
+    /// The list is in force.
+    pub(crate) fn devices_changed(&mut self) -> Result<(), Error> {
+        let Some(account) = &mut self.core.account else {
+            return Ok(());
+        };
+        let Some(change) = account.state.device_change.take() else {
+            return Ok(());
+        };
+        let entering = std::mem::take(&mut account.state.entering);
+        account.adopt_change(&change)?;
+        self.core.keep_account();
+        self.core.event(Event::DevicesChanged);
+        if let Some(command) = self.change.take().and_then(|change| change.command) {
+            self.core.done(Some(command), Ok(Answer::Done));
+        }
+        if entering {
+            return self.entered();
+        }
+        let list = change.device_list.clone().unwrap_or_default();
+        self.core
+            .tell_devices(wire::account_change::Change::DeviceList(list));
+        self.let_in(&change)?;
+        self.look_up_own();
+        self.devices_are_others()
+    }
+
+    /// The server has another list than this device thought, or refuses the change.
+    pub(crate) fn change_refused(&mut self, refusal: wire::Refusal) -> Result<(), Error> {
+        if will_pass(refusal.code()) {
+            // It stays on disk, and is asked for again with the next connection.
+            self.hang_up();
+            return Ok(());
+        }
+        let stale = refusal.code() == Code::StaleDeviceList && !self.is_entering();
+        if let Some(account) = &mut self.core.account {
+            account.state.device_change = None;
+            account.state.next_account_key.clear();
+        }
+        if self.is_entering() {
+            return self.not_entered(Error::Refused(refusal));
+        }
+        self.core.keep_account();
+        if stale && self.change.is_some() {
+            // Another device was faster: this change is made anew on top of its.
+            self.look_up_own();
+            return Ok(());
+        }
+        let change = self.change.take();
+        if let Some(command) = change.and_then(|change| change.command) {
+            self.core.done(Some(command), Err(Error::Refused(refusal)));
+        } else {
+            self.link_failed(Error::Refused(refusal));
+        }
+        Ok(())
+    }
+
+    fn is_entering(&self) -> bool {
+        self.core
+            .account
+            .as_ref()
+            .is_some_and(|account| account.state.entering)
+    }
+
+    pub(crate) fn look_up_own(&mut self) {
+        let Some(account) = &self.core.account else { return };
+        let addresses = vec![account.address.to_string()];
+        if !self.core.link.is_asking(&Request::LookUpOwn) {
+            self.core.request(
+                Request::LookUpOwn,
+                Body::LookUpAccounts(wire::LookUpAccounts { addresses }),
+            );
+        }
+    }
+
+    /// The server shows this account: what it says is taken over when it goes on from what this device knows.
+    pub(crate) fn looked_up_own(&mut self, accounts: &wire::Accounts) -> Result<(), Error> {
+        let shown = accounts.accounts.first().cloned().unwrap_or_default();
+        let Some(account) = &mut self.core.account else {
+            return Ok(());
+        };
+        let outcome = account.saw(&shown);
+        self.own_is_known = true;
+        match outcome {
+            Ok(false) => {}
+            Ok(true) => {
+                self.core.keep_account();
+                self.core.event(Event::DevicesChanged);
+                self.devices_are_others()?;
+            }
+            // What the server shows of this account is not acted on, but the rest goes on: it may be a lie.
+            Err(error) => self.core.event(Event::Trouble(error)),
+        }
+        self.retry_change()?;
+        self.run_deferred();
+        self.ask_for_everything();
+        self.meet_own_devices()
+    }
+
+    fn retry_change(&mut self) -> Result<(), Error> {
+        let waits = self
+            .core
+            .account
+            .as_ref()
+            .is_some_and(|account| account.state.device_change.is_none());
+        let Some(Change { wanted, command }) = self.change.take_if(|_| waits) else {
+            return Ok(());
+        };
+        if let Err(error) = self.change_devices(wanted, command) {
+            match command {
+                Some(_) => self.core.done(command, Err(error)),
+                None => self.link_failed(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves of devices that are gone are removed everywhere, and this device's own shows its present certificate.
+    pub(crate) fn devices_are_others(&mut self) -> Result<(), Error> {
+        self.core.contacts.lists += 1;
+        let listed = &self.core.account()?.list.devices;
+        self.snapshots.retain(|device, _| listed.contains(device));
+        self.meet_own_devices()?;
+        self.for_each_conversation(outbox::flush)
+    }
+
+    /// What concerns the account's devices waits until the server has shown which there are. `None` for any other
+    /// command.
+    pub(crate) fn run_on_devices(&mut self, id: CommandId, command: &Command) -> Option<Result<(), Error>> {
+        if let Command::RenameDevice { device, name } = command {
+            let renamed = self.rename_device(*device, name);
+            return Some(renamed.map(|()| self.core.done(Some(id), Ok(Answer::Done))));
+        }
+        if !matches!(
+            command,
+            Command::Link { .. }
+                | Command::ConfirmLink { .. }
+                | Command::Devices
+                | Command::RevokeDevice { .. }
+                | Command::DeleteAccount
+        ) {
+            return None;
+        }
+        if let Err(error) = self.core.account() {
+            return Some(Err(error));
+        }
+        if !self.own_is_known {
+            self.deferred.push((id, command.clone()));
+            return Some(Ok(()));
+        }
+        Some(match command.clone() {
+            Command::Link { code, managing } => self.begin_link(id, code, managing),
+            Command::ConfirmLink { accept } => self
+                .confirm_link(accept)
+                .map(|()| self.core.done(Some(id), Ok(Answer::Done))),
+            Command::RevokeDevice { device, words } => self.revoke(id, device, words),
+            Command::DeleteAccount => self.begin_deleting(id),
+            _ => {
+                self.list_devices(id);
+                Ok(())
+            }
+        })
+    }
+
+    fn run_deferred(&mut self) {
+        for (id, command) in std::mem::take(&mut self.deferred) {
+            if let Some(Err(error)) = self.run_on_devices(id, &command) {
+                self.core.done(Some(id), Err(error));
+            }
+        }
+    }
+
+    /// Asks when the devices were last there; the answer completes the command.
+    pub(crate) fn list_devices(&mut self, command: CommandId) {
+        self.core.request(
+            Request::ListDevices(command),
+            Body::ListDevices(wire::ListDevices {}),
+        );
+    }
+
+    pub(crate) fn listed_devices(&mut self, command: CommandId, devices: &wire::Devices) {
+        let seen: BTreeMap<DeviceId, u64> = devices
+            .devices
+            .iter()
+            .filter_map(|seen| {
+                Some((
+                    DeviceId::try_from(seen.device_id.as_ref()).ok()?,
+                    seen.last_seen_ms,
+                ))
+            })
+            .collect();
+        let mut views = self.devices();
+        for view in &mut views {
+            let seen = seen.get(&view.device).copied().filter(|at| *at > 0);
+            view.last_seen = seen.map(Timestamp::from_ms);
+        }
+        self.core.done(Some(command), Ok(Answer::Devices(views)));
+    }
+
+    /// The account's devices, as far as this one knows.
+    pub fn devices(&self) -> Vec<DeviceView> {
+        let Some(account) = &self.core.account else {
+            return Vec::new();
+        };
+        let view = |device: &DeviceId| DeviceView {
+            device: *device,
+            name: account.name_of(*device).unwrap_or_default().to_owned(),
+            managing: account.managing(*device),
+            is_this: *device == account.device_id,
+            last_seen: None,
+        };
+        account.list.devices.iter().map(view).collect()
+    }
+
+    pub(crate) fn rename_device(&mut self, device: Option<DeviceId>, name: &str) -> Result<(), Error> {
+        let account = self.core.account()?;
+        let device = device.unwrap_or(account.device_id);
+        if !account.list.devices.contains(&device) {
+            return Err(Error::NoDevice(device));
+        }
+        let name = short_name(name);
+        if name.is_empty() {
+            return Err(Error::Length {
+                what: "name of a device",
+                limit: crate::linking::NAME,
+                unit: "bytes",
+            });
+        }
+        self.name_device(device, &name);
+        Ok(())
+    }
+
+    /// Calls a device something, here and on the account's other devices.
+    pub(crate) fn name_device(&mut self, device: DeviceId, name: &str) {
+        let named = wire::DeviceName {
+            device_id: device.to_bytes(),
+            name: name.to_owned(),
+        };
+        take_name(&mut self.core, named.clone());
+        self.core
+            .tell_devices(wire::account_change::Change::DeviceName(named));
+    }
+}
+
+pub(crate) fn take_name(core: &mut Core, named: wire::DeviceName) {
+    let Some(account) = &mut core.account else { return };
+    let names = &mut account.state.device_names;
+    names.retain(|known| known.device_id != named.device_id);
+    names.push(named);
+    core.keep_account();
+}
+
+impl Account {
+    /// Takes over what a change put in force that this device made.
+    fn adopt_change(&mut self, change: &wire::ChangeDevices) -> Result<(), Error> {
+        let damaged = || Error::Damaged("a change of the account's devices");
+        self.state.device_list = change.device_list.clone();
+        self.list = stored_list(self.state.device_list.as_ref()).ok_or_else(damaged)?;
+        let certificates = change.device_certificates.iter();
+        let certificates: Vec<_> = certificates
+            .map(|signed| Ok((DeviceCertificate::verify(signed).map_err(|_| damaged())?, signed)))
+            .collect::<Result<_, Error>>()?;
+        for (certificate, signed) in certificates {
+            if certificate.device_id == self.device_id {
+                self.take_certificate(signed.clone(), certificate.clone());
+            }
+            self.devices
+                .retain(|known| known.device_id != certificate.device_id);
+            self.devices.push(certificate);
+        }
+        self.devices
+            .retain(|known| self.list.devices.contains(&known.device_id));
+        let next = std::mem::take(&mut self.state.next_account_key);
+        if !next.is_empty() {
+            self.state.account_key = next;
+        }
+        if !change.sealed_account_key.is_empty() {
+            self.state.sealed_account_key = change.sealed_account_key.clone();
+        }
+        Ok(())
+    }
+
+    /// Takes over what the server shows of this account; tells whether that is something new.
+    fn saw(&mut self, shown: &wire::Account) -> Result<bool, Error> {
+        let checked = Checked::of(&self.address, shown)?;
+        let list = &checked.list;
+        let known = self.certificate.account_key;
+        let goes_on = list.recovery_key == self.list.recovery_key
+            && (list.account_key == known || checked.predecessors.contains(&known));
+        if !goes_on {
+            return Err(Error::Forged(self.address.clone()));
+        }
+        if list.number < self.list.number || list.number == self.list.number && *list != self.list {
+            return Err(Error::OldDeviceList(self.address.clone()));
+        }
+        let is_news = list.number > self.list.number;
+        self.list = checked.list;
+        self.state.device_list = shown.device_list.clone();
+        let own = checked
+            .certificates
+            .iter()
+            .position(|certificate| certificate.device_id == self.device_id);
+        self.devices = checked.certificates;
+        if let Some(at) = own
+            && let Some(signed) = shown.device_certificates.get(at)
+            && self.devices[at] != self.certificate
+        {
+            self.take_certificate(signed.clone(), self.devices[at].clone());
+        }
+        Ok(is_news)
+    }
+
+    /// A leaf of this account whose device is not one of the account's any more. One that stands in a later list than
+    /// this device has seen may well be.
+    pub(crate) fn has_revoked(&self, leaf: &Member) -> bool {
+        let is_late =
+            leaf.list_number > self.list.number && !self.certificate.predecessors.contains(&leaf.account_key);
+        !is_late && !self.list.devices.contains(&leaf.device_id)
+    }
+
+    fn take_certificate(&mut self, signed: wire::SignedDeviceCertificate, certificate: DeviceCertificate) {
+        if certificate.account_key != self.certificate.account_key && !certificate.managing {
+            // The key that this device held is not the account's any more.
+            self.state.account_key.clear();
+        }
+        self.mls = self.mls.recertified(&signed, &certificate).into();
+        self.state.certificate = Some(signed);
+        self.certificate = certificate;
+    }
+
+    pub(crate) fn name_of(&self, device: DeviceId) -> Option<&str> {
+        let names = self.state.device_names.iter();
+        let mut named = names.filter(|named| named.device_id == device.as_bytes().as_slice());
+        named.next().map(|named| named.name.as_str())
+    }
+
+    fn managing(&self, device: DeviceId) -> Option<bool> {
+        if device == self.device_id {
+            return Some(self.certificate.managing);
+        }
+        let known = self.devices.iter().find(|known| known.device_id == device);
+        known.map(|known| known.managing)
+    }
+}

@@ -1,0 +1,442 @@
+//! Files on their way up and down: a few pieces at a time, so that a file of any size takes little memory, and from
+//! where it broke off, whatever broke.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use content::Content;
+use crypto::{FileKey, Piece};
+use prost::Message;
+use types::{ConversationId, Duration, Timestamp, wire};
+use wire::client_frame::Body;
+use wire::transfer_state::Way;
+
+use crate::core::Core;
+use crate::engine::Engine;
+use crate::item::Kind;
+use crate::link::Request;
+use crate::session::will_pass;
+use crate::{
+    Answer, Command, CommandId, Effect, Error, Event, FileToSend, Target, attachment, commands, keys, outbox,
+};
+
+/// Pieces of one file on their way at once: enough to keep a line busy, and few enough not to hold up messages.
+const WINDOW: usize = 4;
+/// Pieces fetched between two moments when the driver is asked to have them on disk.
+const SYNC_EVERY: u64 = 32;
+/// How long to wait after a failure that may pass.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Names a transfer in effects and inputs. Another run of the same transfer has another name.
+pub type TransferId = u64;
+
+/// One file on its way.
+pub(crate) struct Transfer {
+    pub(crate) state: wire::TransferState,
+    key: FileKey,
+    command: Option<CommandId>,
+    /// Where this run stands; `None` between runs.
+    run: Option<Run>,
+    retry_at: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct Run {
+    id: TransferId,
+    /// The server said how much of it is there, or nothing needs to be said.
+    begun: bool,
+    /// The next piece to ask for.
+    next: u64,
+    in_flight: usize,
+    /// Pieces that were answered before the ones before them.
+    early: BTreeMap<u64, Bytes>,
+    /// The next piece to write.
+    to_write: u64,
+}
+
+impl Transfer {
+    pub(crate) fn restore(bytes: &[u8]) -> Result<Self, Error> {
+        let damaged = || Error::Damaged("a file on its way");
+        let state = wire::TransferState::decode(bytes).map_err(|_| damaged())?;
+        Self::new(state, None).ok_or_else(damaged)
+    }
+
+    fn new(state: wire::TransferState, command: Option<CommandId>) -> Option<Self> {
+        Some(Self {
+            key: FileKey::decode(&state.key).ok()?,
+            state,
+            command,
+            run: None,
+            retry_at: None,
+        })
+    }
+
+    pub(crate) fn name(&self) -> Vec<u8> {
+        let way = u8::from(matches!(self.state.way, Some(Way::Upload(_))));
+        [&[way], self.state.blob.as_ref()].concat()
+    }
+
+    fn piece(&self, number: u64) -> Piece {
+        Piece {
+            number,
+            file_size: self.state.size,
+        }
+    }
+
+    fn pieces(&self) -> u64 {
+        Piece::count(self.state.size)
+    }
+}
+
+/// What people see of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferView {
+    /// Where the file is, or comes to be, on this device.
+    pub place: String,
+    /// It goes to the server.
+    pub up: bool,
+    /// Bytes that have arrived.
+    pub done: u64,
+    /// Of the file.
+    pub size: u64,
+}
+
+impl Engine {
+    /// Begins what concerns files. `None` for any other command.
+    pub(crate) fn run_on_files(&mut self, id: CommandId, command: &Command) -> Option<Result<(), Error>> {
+        match command {
+            Command::SendFile { to, file } => Some(self.send_file(id, to, file)),
+            Command::FetchFile { file, place } => Some(self.fetch_file(id, file, place.clone())),
+            _ => None,
+        }
+    }
+
+    /// Puts a file on its way up; its message follows once it is there.
+    fn send_file(&mut self, command: CommandId, to: &Target, file: &FileToSend) -> Result<(), Error> {
+        self.core.account()?;
+        if Piece::sealed_size(file.size) > types::limits::BLOB_BYTES {
+            return Err(Error::FileTooLarge {
+                limit: types::limits::BLOB_BYTES,
+            });
+        }
+        let conversation = commands::address(&mut self.core, &mut self.conversations, to)?;
+        outbox::flush(&mut self.core, conversation)?;
+        let conversation = conversation.id;
+        let key = FileKey::generate(&self.core.rng);
+        let state = wire::TransferState {
+            blob: self.core.rng.bytes::<16>().to_vec().into(),
+            key: key.as_bytes().to_vec().into(),
+            size: file.size,
+            place: file.place.clone(),
+            way: Some(Way::Upload(wire::Upload {
+                conversation: conversation.to_bytes(),
+                name: file.name.clone(),
+                media_type: file.media_type.clone(),
+            })),
+        };
+        self.begin_transfer(state, command)
+    }
+
+    /// Fetches a file that somebody sent.
+    fn fetch_file(&mut self, command: CommandId, file: &wire::FileRow, place: String) -> Result<(), Error> {
+        self.core.account()?;
+        let state = wire::TransferState {
+            blob: file.blob.clone(),
+            key: file.key.clone(),
+            size: file.size,
+            place,
+            way: Some(Way::Download(0)),
+        };
+        self.begin_transfer(state, command)
+    }
+
+    fn begin_transfer(&mut self, state: wire::TransferState, command: CommandId) -> Result<(), Error> {
+        let transfer = Transfer::new(state, Some(command)).ok_or(Error::Damaged("the key of a file"))?;
+        let name = transfer.name();
+        if let Some(known) = self.transfers.get_mut(&name) {
+            // The same file again: whoever asks now is told when it is there.
+            let before = known.command.replace(command);
+            self.core.done(before, Err(Error::Busy));
+            return Ok(());
+        }
+        self.core.journal.put(keys::transfer(&name), &transfer.state);
+        self.transfers.insert(name, transfer);
+        self.run_transfers();
+        Ok(())
+    }
+
+    /// Begins whatever does not run, when there is a connection.
+    pub(crate) fn run_transfers(&mut self) {
+        if !self.core.link.is_online() {
+            return;
+        }
+        let now = self.core.now;
+        let waits =
+            |transfer: &Transfer| transfer.run.is_none() && transfer.retry_at.is_none_or(|at| at <= now);
+        let names = self.transfers.iter().filter(|(_, transfer)| waits(transfer));
+        let names: Vec<Vec<u8>> = names.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.last_transfer += 1;
+            let Some(transfer) = self.transfers.get_mut(&name) else {
+                continue;
+            };
+            let done = match &transfer.state.way {
+                Some(Way::Download(done)) => Some(done / Piece::BYTES as u64),
+                _ => None,
+            };
+            transfer.retry_at = None;
+            transfer.run = Some(Run {
+                id: self.last_transfer,
+                begun: done.is_some(),
+                next: done.unwrap_or(0),
+                to_write: done.unwrap_or(0),
+                ..Run::default()
+            });
+            match done {
+                Some(_) => ask_for_pieces(&mut self.core, transfer),
+                None => {
+                    let stat = wire::StatBlob {
+                        blob: transfer.state.blob.clone(),
+                    };
+                    let request = Request::Transfer(self.last_transfer, 0);
+                    self.core.request(request, Body::StatBlob(stat));
+                }
+            }
+        }
+    }
+
+    /// What hangs on the connection begins anew with the next one.
+    pub(crate) fn reset_transfers(&mut self) {
+        for transfer in self.transfers.values_mut() {
+            transfer.run = None;
+        }
+    }
+
+    /// When a transfer is to be tried again.
+    pub(crate) fn transfers_wakeup(&self) -> Option<Timestamp> {
+        self.transfers
+            .values()
+            .filter_map(|transfer| transfer.retry_at)
+            .min()
+    }
+
+    /// The server says how much of a file is there.
+    pub(crate) fn blob_state(&mut self, id: TransferId, state: &wire::BlobState) -> Result<(), Error> {
+        let Some((name, transfer)) = running(&mut self.transfers, id) else {
+            return Ok(());
+        };
+        let sealed = Piece::sealed_size(transfer.state.size);
+        if state.stored >= sealed {
+            return self.uploaded(&name);
+        }
+        let (view, whole) = (
+            view(transfer, state.stored),
+            state.stored / Piece::SEALED_BYTES as u64,
+        );
+        let Some(run) = &mut transfer.run else {
+            return Ok(());
+        };
+        if run.begun {
+            run.in_flight = run.in_flight.saturating_sub(1);
+        } else {
+            (run.begun, run.next) = (true, whole);
+        }
+        read_pieces(&mut self.core, transfer);
+        self.core.event(Event::Transfer(view));
+        Ok(())
+    }
+
+    /// The driver read a piece of a file that is to be sent.
+    pub(crate) fn file_read(&mut self, id: TransferId, number: u64, read: Option<&[u8]>) {
+        let Some((name, transfer)) = running(&mut self.transfers, id) else {
+            return;
+        };
+        let piece = transfer.piece(number);
+        match read {
+            Some(plaintext) if plaintext.len() == piece.len() => {
+                let put = wire::PutPiece {
+                    blob: transfer.state.blob.clone(),
+                    offset: piece.sealed_offset(),
+                    data: transfer.key.seal(piece, plaintext),
+                    size: Piece::sealed_size(transfer.state.size),
+                };
+                self.core
+                    .request(Request::Transfer(id, number), Body::PutPiece(put));
+            }
+            _ => {
+                let place = transfer.state.place.clone();
+                self.transfer_failed(&name, Error::FileChanged(place));
+            }
+        }
+    }
+
+    /// The server gave a piece.
+    pub(crate) fn piece(&mut self, id: TransferId, number: u64, data: Bytes) {
+        let Some((name, transfer)) = running(&mut self.transfers, id) else {
+            return;
+        };
+        let Some(run) = &mut transfer.run else { return };
+        run.early.insert(number, data);
+        while let Some(sealed) = transfer
+            .run
+            .as_mut()
+            .and_then(|run| run.early.remove(&run.to_write))
+        {
+            let number = transfer.run.as_ref().map_or(0, |run| run.to_write);
+            let piece = transfer.piece(number);
+            let plaintext = match transfer.key.open(piece, &sealed) {
+                Ok(plaintext) => plaintext,
+                Err(error) => return self.transfer_failed(&name, error.into()),
+            };
+            let is_last = number + 1 == transfer.pieces();
+            self.core.journal.effect(Effect::WriteFile {
+                transfer: id,
+                place: transfer.state.place.clone(),
+                offset: piece.offset(),
+                bytes: plaintext,
+                sync: is_last || (number + 1) % SYNC_EVERY == 0,
+                is_last,
+            });
+            if let Some(run) = &mut transfer.run {
+                run.to_write += 1;
+            }
+        }
+    }
+
+    /// The driver has bytes of a file that is fetched in place, and on disk when it was asked for that.
+    pub(crate) fn file_written(&mut self, id: TransferId, written: Option<u64>, synced: bool) {
+        let Some((name, transfer)) = running(&mut self.transfers, id) else {
+            return;
+        };
+        let Some(done) = written else {
+            let place = transfer.state.place.clone();
+            return self.transfer_failed(&name, Error::FileUnwritten(place));
+        };
+        if synced {
+            transfer.state.way = Some(Way::Download(done));
+            self.core.journal.put(keys::transfer(&name), &transfer.state);
+        }
+        let view = view(transfer, done);
+        if let Some(run) = &mut transfer.run {
+            run.in_flight = run.in_flight.saturating_sub(1);
+        }
+        if done < transfer.state.size {
+            ask_for_pieces(&mut self.core, transfer);
+        } else if synced {
+            let place = transfer.state.place.clone();
+            self.transfer_over(&name, Ok(Answer::Fetched { place }));
+        }
+        self.core.event(Event::Transfer(view));
+    }
+
+    /// The server refused a piece.
+    pub(crate) fn transfer_refused(&mut self, id: TransferId, refusal: wire::Refusal) {
+        let now = self.core.now;
+        let Some((name, transfer)) = running(&mut self.transfers, id) else {
+            return;
+        };
+        if will_pass(refusal.code()) {
+            let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
+            transfer.retry_at = Some(now.after(wait));
+            transfer.run = None;
+        } else {
+            self.transfer_failed(&name, Error::Refused(refusal));
+        }
+    }
+
+    /// The file is up: its message goes into the outbox, and with it whoever waits.
+    fn uploaded(&mut self, name: &[u8]) -> Result<(), Error> {
+        let Some(transfer) = self.transfers.remove(name) else {
+            return Ok(());
+        };
+        self.core.journal.delete(keys::transfer(name));
+        let Some(Way::Upload(upload)) = &transfer.state.way else {
+            return Ok(());
+        };
+        let done = view(&transfer, Piece::sealed_size(transfer.state.size));
+        self.core.event(Event::Transfer(done));
+        let id = ConversationId::try_from(upload.conversation.as_ref());
+        let Some(conversation) = id.ok().and_then(|id| self.conversations.get_mut(&id)) else {
+            self.core.done(transfer.command, Err(Error::Ended));
+            return Ok(());
+        };
+        let part = attachment::pack(&transfer.state, upload);
+        let content = Content::file(self.core.rng.bytes(), part).encode();
+        self.core
+            .enqueue(conversation, Kind::Message(content.into()), transfer.command);
+        outbox::flush(&mut self.core, conversation)
+    }
+
+    fn transfer_failed(&mut self, name: &[u8], error: Error) {
+        self.transfer_over(name, Err(error));
+    }
+
+    fn transfer_over(&mut self, name: &[u8], outcome: Result<Answer, Error>) {
+        if let Some(transfer) = self.transfers.remove(name) {
+            self.core.journal.delete(keys::transfer(name));
+            match (transfer.command, outcome) {
+                (Some(command), outcome) => self.core.done(Some(command), outcome),
+                (None, Err(error)) => self.core.event(Event::Trouble(error)),
+                (None, Ok(_)) => {}
+            }
+        }
+    }
+}
+
+fn running(transfers: &mut BTreeMap<Vec<u8>, Transfer>, id: TransferId) -> Option<(Vec<u8>, &mut Transfer)> {
+    let is_it = |transfer: &Transfer| transfer.run.as_ref().is_some_and(|run| run.id == id);
+    let found = transfers.iter_mut().find(|(_, transfer)| is_it(transfer));
+    found.map(|(name, transfer)| (name.clone(), transfer))
+}
+
+fn view(transfer: &Transfer, done: u64) -> TransferView {
+    TransferView {
+        place: transfer.state.place.clone(),
+        up: matches!(transfer.state.way, Some(Way::Upload(_))),
+        done: done.min(transfer.state.size),
+        size: transfer.state.size,
+    }
+}
+
+/// Asks the driver for the next pieces of a file that goes up.
+fn read_pieces(core: &mut Core, transfer: &mut Transfer) {
+    let pieces = transfer.pieces();
+    while let Some(run) = transfer
+        .run
+        .as_mut()
+        .filter(|run| run.in_flight < WINDOW && run.next < pieces)
+    {
+        let (id, number) = (run.id, run.next);
+        run.next += 1;
+        run.in_flight += 1;
+        let piece = transfer.piece(number);
+        core.journal.effect(Effect::ReadFile {
+            transfer: id,
+            place: transfer.state.place.clone(),
+            number,
+            offset: piece.offset(),
+            len: piece.len(),
+        });
+    }
+}
+
+/// Asks the server for the next pieces of a file that comes down.
+fn ask_for_pieces(core: &mut Core, transfer: &mut Transfer) {
+    let pieces = transfer.pieces();
+    while let Some(run) = transfer
+        .run
+        .as_mut()
+        .filter(|run| run.in_flight < WINDOW && run.next < pieces)
+    {
+        let (id, number) = (run.id, run.next);
+        run.next += 1;
+        run.in_flight += 1;
+        let piece = transfer.piece(number);
+        let fetch = wire::FetchPiece {
+            blob: transfer.state.blob.clone(),
+            offset: piece.sealed_offset(),
+            length: u32::try_from(Piece::SEALED_BYTES).unwrap_or(u32::MAX),
+        };
+        core.request(Request::Transfer(id, number), Body::FetchPiece(fetch));
+    }
+}
