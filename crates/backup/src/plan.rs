@@ -9,7 +9,7 @@ use types::{BlobId, ConversationId, Duration, EntryId, Timestamp};
 
 use crate::coverage::Coverage;
 use crate::manifest::{Manifest, Tombstone};
-use crate::segment::{Range, Segment, join};
+use crate::segment::{Range, Segment, find, join};
 use crate::{Error, MINOR, Place, Span, Tally, Written};
 
 /// This many segments of about one size become one, so that a year of small ones is not hundreds.
@@ -26,7 +26,8 @@ const REMEMBERED: Duration = Duration::from_secs(2 * 24 * 3600);
 pub struct Holdings<'a> {
     /// Stretches of logs that it has read without a gap, to where it has applied them.
     pub spans: &'a [Span],
-    /// Lines that were erased, or whose time is over, and that no manifest knows of yet. The device keeps their places.
+    /// Lines that were erased, or whose time is over, and that were not [told](Plan::told) yet. The device keeps the
+    /// places of all that it had.
     pub gone: &'a [Place],
     /// Cards, contacts, settings, read marks or names are others than those in the backup, or may be.
     pub cards_changed: bool,
@@ -43,18 +44,22 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// Whether the segment with the cards is to be written.
     pub cards: bool,
+    /// Of what is gone: what the device need not tell again, once the server has the manifest.
+    pub told: Vec<Place>,
     number: u64,
     now: Timestamp,
     tombstones: Vec<Tombstone>,
 }
 
-/// A segment to be written out of what the device holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A segment to be written out of what the device holds. The default is the one with the cards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Write {
     /// What it holds: every line of these stretches, once.
     pub ranges: Vec<Range>,
     /// Segments that it takes the place of.
     pub replaces: Vec<BlobId>,
+    /// Lines that were erased, even if the device has not learnt of it yet: nothing but their places is written.
+    pub gone: BTreeSet<Place>,
 }
 
 /// The manifest that is to follow another.
@@ -68,6 +73,8 @@ pub struct Replacement {
 
 /// Plans what follows `manifest`, which is the default one when the account has none yet.
 ///
+/// The device has caught up with its logs before: one that was away for long would bring back what was erased meanwhile.
+///
 /// # Errors
 /// [`Error::NewerMinor`] when this version would lose what it cannot read.
 pub fn plan(manifest: &Manifest, held: Holdings<'_>, now: Timestamp) -> Result<Plan, Error> {
@@ -75,13 +82,30 @@ pub fn plan(manifest: &Manifest, held: Holdings<'_>, now: Timestamp) -> Result<P
         let minor = manifest.minor;
         return Err(Error::NewerMinor { minor });
     }
+    let segments = &manifest.segments;
     let number = manifest.number + 1;
-    let tombstones = entomb(manifest, held.gone, number, now);
-    let mut writes = rewrites(&manifest.segments, &tombstones, held.tally);
-    writes.extend(increments(&manifest.segments, held.spans, held.tally));
+    let increments = increments(segments, held.spans, held.tally);
+    let mut told = held.gone.to_vec();
+    told.retain(|place| {
+        let is_in_segment = segments.iter().any(|segment| segment.range(place).is_some());
+        is_in_segment
+            || increments
+                .iter()
+                .any(|write| find(&write.ranges, place).is_some())
+    });
+    let tombstones = entomb(&manifest.tombstones, &told, number, now);
+    let mut writes = rewrites(segments, &tombstones, held.tally);
+    writes.extend(increments);
+    for write in &mut writes {
+        let places = tombstones.iter().map(|stone| stone.place);
+        write.gone = places
+            .filter(|place| find(&write.ranges, place).is_some())
+            .collect();
+    }
     Ok(Plan {
         writes,
         cards: held.cards_changed || manifest.cards.is_none(),
+        told,
         number,
         now,
         tombstones,
@@ -162,21 +186,16 @@ fn row(place: &Place) -> (ConversationId, EntryId) {
     (place.conversation, place.entry_id)
 }
 
-/// What was erased before, and what was erased since and is in the backup.
-fn entomb(manifest: &Manifest, gone: &[Place], number: u64, now: Timestamp) -> Vec<Tombstone> {
-    let mut stones = manifest.tombstones.clone();
+/// What was erased before, and what is told now.
+fn entomb(before: &[Tombstone], told: &[Place], number: u64, erased: Timestamp) -> Vec<Tombstone> {
+    let mut stones = before.to_vec();
     let mut known: BTreeSet<Place> = stones.iter().map(|stone| stone.place).collect();
-    for place in gone {
-        let stone = Tombstone {
-            place: *place,
-            number,
-            erased: now,
-        };
-        let is_held = manifest.segments.iter().any(|segment| stone.concerns(segment));
-        if is_held && known.insert(*place) {
-            stones.push(stone);
-        }
-    }
+    let new = told.iter().copied().filter(|place| known.insert(*place));
+    stones.extend(new.map(|place| Tombstone {
+        place,
+        number,
+        erased,
+    }));
     stones
 }
 
@@ -225,6 +244,7 @@ fn rewrite(segments: &[&Segment]) -> Option<Write> {
     Some(Write {
         ranges: join(ranges)?,
         replaces: segments.iter().map(|segment| segment.id).collect(),
+        gone: BTreeSet::new(),
     })
 }
 
@@ -253,8 +273,10 @@ fn increments(segments: &[Segment], spans: &[Span], tallies: Tallies<'_>) -> Vec
 
 fn new_segment(ranges: Vec<Range>) -> Option<Write> {
     let ranges = join(ranges).filter(|ranges| !ranges.is_empty())?;
-    let replaces = Vec::new();
-    Some(Write { ranges, replaces })
+    Some(Write {
+        ranges,
+        ..Write::default()
+    })
 }
 
 /// Cuts a stretch such that no piece has many lines.

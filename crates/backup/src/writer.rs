@@ -11,7 +11,7 @@ use crate::header::{Header, Kind};
 use crate::manifest::File;
 use crate::sealed::{Blocks, Sealer};
 use crate::segment::{Range, Segment};
-use crate::{Era, Error, Frame, MINOR, Place, Row, Tally};
+use crate::{Era, Error, Frame, MINOR, Place, Row, Tally, Write};
 
 /// Writes a segment. What is sealed is put behind the `out` of each call: the bytes of the blob, in order, for a file or
 /// for the server.
@@ -21,6 +21,7 @@ pub struct SegmentWriter {
     counts: wire::BackupCounts,
     segment: Segment,
     files: BTreeSet<File>,
+    gone: BTreeSet<Place>,
 }
 
 /// A segment that was written, for the manifest.
@@ -33,8 +34,8 @@ pub struct Written {
 }
 
 impl SegmentWriter {
-    /// Begins a segment for these ranges of a [`Write`](crate::Write); for none, when it is the one with the cards.
-    pub fn new(era: &Era, ranges: &[Range], rng: &Rng, now: Timestamp, out: &mut Vec<u8>) -> Self {
+    /// Begins a segment.
+    pub fn new(era: &Era, write: &Write, rng: &Rng, now: Timestamp, out: &mut Vec<u8>) -> Self {
         let header = Header {
             kind: Kind::Segment,
             minor: MINOR,
@@ -48,8 +49,9 @@ impl SegmentWriter {
             sealer: Sealer::new(Blocks::new(header.kind, clear.clone(), &header.id, era.key())),
             hash: Sha256::new(),
             counts: wire::BackupCounts::default(),
-            segment: entry(&header, ranges),
+            segment: entry(&header, &write.ranges),
             files: BTreeSet::new(),
+            gone: write.gone.clone(),
         };
         out.extend_from_slice(&clear);
         writer.account(&clear);
@@ -61,13 +63,16 @@ impl SegmentWriter {
         self.segment.id
     }
 
-    /// Adds a frame.
+    /// Adds a frame. Of a row that is gone, its place is written.
     ///
     /// # Errors
     /// [`Error::Outside`] for a line that no range is for, and [`Error::FrameTooLong`]; then nothing was written.
     pub fn push(&mut self, frame: &Frame, out: &mut Vec<u8>) -> Result<(), Error> {
         let encoded = frame.encode()?;
         match frame {
+            Frame::Row(row) if self.gone.contains(&row.place()) => {
+                return self.push(&Frame::Erased(row.place()), out);
+            }
             Frame::Row(row) => self.count_row(row)?,
             Frame::Erased(place) => {
                 self.count_line(place)?;
@@ -89,6 +94,7 @@ impl SegmentWriter {
             counts,
             mut segment,
             files,
+            ..
         } = self;
         let begin = out.len();
         sealer.finish(out);

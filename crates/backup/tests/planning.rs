@@ -6,7 +6,7 @@
 mod common;
 
 use backup::{Error, Holdings, Manifest, Place, Plan, Range, Segment, Span, Tally, Written, is_kept, plan};
-use common::world::{Crash, World};
+use common::world::{Crash, Device, World};
 use common::{Account, manifest, now, place, row, span, text};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -22,6 +22,7 @@ enum Happens {
     Erased {
         at: usize,
         tell_all: bool,
+        learnt_by: u8,
     },
     BackedUp {
         device: usize,
@@ -32,6 +33,7 @@ enum Happens {
         first: usize,
         second: usize,
     },
+    CaughtUp,
     DeviceCame,
     ServerRestored,
 }
@@ -48,27 +50,36 @@ fn happenings() -> impl Strategy<Value = Happens> {
     prop_oneof![
         6 => (0_u8..3, vec(prop::bool::weighted(0.7), 1..6), prop_oneof![Just(255_u8), any::<u8>()])
             .prop_map(|(conversation, gives_line, heard_by)| Happens::Said { conversation, gives_line, heard_by }),
-        3 => (any::<usize>(), any::<bool>()).prop_map(|(at, tell_all)| Happens::Erased { at, tell_all }),
+        3 => (any::<usize>(), any::<bool>(), any::<u8>())
+            .prop_map(|(at, tell_all, learnt_by)| Happens::Erased { at, tell_all, learnt_by }),
         6 => (any::<usize>(), any::<bool>(), crashes())
             .prop_map(|(device, begin_era, crash)| Happens::BackedUp { device, begin_era, crash }),
         1 => any::<(usize, usize)>().prop_map(|(first, second)| Happens::Raced { first, second }),
+        1 => Just(Happens::CaughtUp),
         1 => Just(Happens::DeviceCame),
         1 => Just(Happens::ServerRestored),
     ]
 }
 
+fn by(mask: u8, device: usize) -> bool {
+    mask >> (device % 8) & 1 == 1
+}
+
 fn live(world: &mut World, happens: Happens) {
     let count = world.devices.len();
-    world.now = world.now.after(Duration::from_secs(7 * 3600));
+    world.now = world.now.after(Duration::from_secs(600));
     match happens {
         Happens::Said {
             conversation,
             gives_line,
             heard_by,
-        } => world.say(conversation, &gives_line, |device| {
-            heard_by >> (device % 8) & 1 == 1
-        }),
-        Happens::Erased { at, tell_all } => world.erase(at, tell_all),
+        } => world.say(conversation, &gives_line, |device| by(heard_by, device)),
+        Happens::Erased {
+            at,
+            tell_all,
+            learnt_by,
+        } => world.erase(at, tell_all, |device| by(learnt_by, device)),
+        Happens::CaughtUp => world.devices.iter_mut().for_each(Device::catch_up),
         Happens::BackedUp {
             device,
             begin_era,
@@ -81,7 +92,7 @@ fn live(world: &mut World, happens: Happens) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn nothing_is_lost_and_nothing_comes_back(story in vec(happenings(), 1..50)) {
@@ -100,7 +111,7 @@ fn many_days_become_few_segments() {
         world.now = world.now.after(Duration::from_secs(24 * 3600));
         world.say(day % 5, &[true, false, true], |_| true);
         if day % 7 == 6 {
-            world.erase(usize::from(day), false);
+            world.erase(usize::from(day), false, |_| true);
         }
         assert!(world.back_up(0, true, Crash::Never));
         assert!(world.manifest().segments.len() <= 6, "day {day}");
@@ -264,7 +275,7 @@ fn what_another_device_erased_already_is_not_written_again() {
     let mut world = World::new(2);
     world.say(1, &[true; 4], |_| true);
     world.back_up(0, false, Crash::Never);
-    world.erase(2, false);
+    world.erase(2, false, |_| true);
     assert!(!world.plan(0).is_empty() && !world.plan(1).is_empty());
     world.back_up(0, false, Crash::Never);
     world.check();

@@ -6,8 +6,8 @@ mod common;
 
 use backup::{Attachment, Error, Frame, Position, Restore, Row, SegmentWriter, Unlock};
 use common::{
-    Account, BLOCK, HEADER, INCARNATION, SEALED, go_on, listing, manifest, now, open, place, plain, ranges,
-    restore, row, text,
+    Account, BLOCK, HEADER, INCARNATION, SEALED, go_on, listing, manifest, now, open, place, plain, restore,
+    row, text, write,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -322,8 +322,9 @@ fn what_opens_must_have_its_form() {
 fn writers_refuse_what_does_not_belong() {
     let account = Account::new(11);
     let mut sealed = Vec::new();
-    let ranges = ranges(&[row(1, 5, ""), row(1, 9, "")]);
-    let mut writer = SegmentWriter::new(&account.era, &ranges, &account.rng, now(), &mut sealed);
+    let mut write = write(&[row(1, 5, ""), row(1, 9, "")]);
+    write.gone = [place(1, 8)].into();
+    let mut writer = SegmentWriter::new(&account.era, &write, &account.rng, now(), &mut sealed);
     for outside in [row(1, 4, ""), row(1, 10, ""), row(2, 7, "")] {
         assert_eq!(writer.push(&outside, &mut sealed), Err(Error::Outside));
     }
@@ -333,10 +334,11 @@ fn writers_refuse_what_does_not_belong() {
         Err(Error::FrameTooLong { .. })
     ));
     writer.push(&row(1, 7, "in"), &mut sealed).unwrap();
+    writer.push(&row(1, 8, "erased meanwhile"), &mut sealed).unwrap();
     let written = writer.finish(&mut sealed);
     assert_eq!(
         open(&written.segment, account.unlock(), &sealed),
-        Ok(vec![row(1, 7, "in")])
+        Ok(vec![row(1, 7, "in"), Frame::Erased(place(1, 8))])
     );
 }
 

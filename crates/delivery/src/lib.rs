@@ -30,6 +30,7 @@ use storage::Logs;
 pub use hub::{Doorbell, Hub, Ringer};
 pub use read::{ReadFrom, Reading};
 pub use registry::{Owner, Registry};
+pub use revocation::lockout;
 pub use submit::{Outcome, Sender};
 
 /// The delivery service of a realm.

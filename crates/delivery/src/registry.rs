@@ -33,7 +33,7 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         let is_known = owner
             .is_some_and(|owner| owner.address == member.address && owner.account_key == member.account_key);
         // The registry may hear of a revocation a little later.
-        match self.lockout(member.device_id).await? {
+        match self.locked_out(member.device_id).await? {
             Some(refusal) if member.device_id == sender => return Err(refusal),
             None if is_known => return Ok(()),
             _ => {}

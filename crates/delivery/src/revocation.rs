@@ -51,6 +51,18 @@ impl Marks {
     }
 }
 
+/// Cells that lock devices of an account out, for ever: nothing that they submit is accepted after the batch that sets
+/// these, and nobody brings them into a conversation.
+///
+/// Without an `owner` the account is deleted, and these are all the devices that it ever had. What
+/// [`mark_revoked`](Delivery::mark_revoked) did for some of them counts no more: nobody could show why their leaves are
+/// to be removed.
+pub fn lockout(owner: Option<&Address>, devices: &[DeviceId]) -> Vec<(Key, Option<Value>)> {
+    let owner = owner.map_or_else(Bytes::new, |address| address.to_string().into());
+    let cell = |device: &DeviceId| (cells::revoked(*device), Some(Value::Plain(owner.clone())));
+    devices.iter().map(cell).collect()
+}
+
 /// Holds until the device is revoked.
 pub(crate) fn check_device(device: DeviceId) -> Check {
     Check::Cell {
@@ -60,38 +72,7 @@ pub(crate) fn check_device(device: DeviceId) -> Check {
 }
 
 impl<L: Logs, G: Registry> Delivery<L, G> {
-    /// Locks devices of an account out, for ever: from now on nothing that they submit is accepted, and nobody brings
-    /// them into a conversation. What was handed in before this returns may still be accepted, and nothing after.
-    ///
-    /// Doing it again does nothing.
-    ///
-    /// # Errors
-    /// The store's; it must then be done again.
-    pub async fn revoke(&self, address: &Address, devices: &[DeviceId]) -> Result<(), Refusal> {
-        self.lock_out(devices, address.to_string().into()).await
-    }
-
-    /// Locks out all devices that an account ever had, which is deleted. What [`mark_revoked`](Self::mark_revoked) did
-    /// for some of them counts no more: nobody could show why their leaves are to be removed.
-    ///
-    /// # Errors
-    /// The store's; it must then be done again.
-    pub async fn revoke_with_account(&self, devices: &[DeviceId]) -> Result<(), Refusal> {
-        self.lock_out(devices, Bytes::new()).await
-    }
-
-    async fn lock_out(&self, devices: &[DeviceId], whose: Bytes) -> Result<(), Refusal> {
-        let revoked = |device: &DeviceId| (cells::revoked(*device), Some(Value::Plain(whose.clone())));
-        let cells = devices.iter().map(revoked).collect();
-        let batch = Batch {
-            cells,
-            ..Batch::default()
-        };
-        self.logs.commit(batch).await?;
-        Ok(())
-    }
-
-    /// Marks every conversation that these revoked devices are in: until they are removed from it, nobody says anything
+    /// Marks every conversation that these devices are in, which are [locked out](lockout): until they are removed from it, nobody says anything
     /// there. Works in pieces, and goes on where it stopped when it is done again.
     ///
     /// # Errors
@@ -138,7 +119,7 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
     }
 
     /// Why a device may submit nothing, when it is revoked.
-    pub(crate) async fn lockout(&self, device: DeviceId) -> Result<Option<Refusal>, Refusal> {
+    pub(crate) async fn locked_out(&self, device: DeviceId) -> Result<Option<Refusal>, Refusal> {
         let owner = self.owner_of_revoked(device).await?;
         Ok(owner.map(|owner| refusal::device_revoked(&owner)))
     }

@@ -230,7 +230,7 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
 
     /// Another handshake came first, or a revocation.
     async fn overtaken(&self, request: &Request) -> Refusal {
-        match self.lockout(request.sender.device).await {
+        match self.locked_out(request.sender.device).await {
             Ok(None) => {}
             Ok(Some(refusal)) | Err(refusal) => return refusal,
         }

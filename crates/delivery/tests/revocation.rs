@@ -9,12 +9,13 @@ use common::{Service, Town, commit_of, log_of, missed, take_in, update};
 use delivery::Sender;
 use delivery::testing::{NOW, Person, Slow, ready, settle};
 use mls::{Change, Group, Policy};
-use storage::{Logs, ReadLimits};
+use storage::memory::MemoryLogs;
+use storage::{Batch, Logs, ReadLimits};
 use types::wire::{self, RefusalCode, submit};
 use types::{DeviceId, LogId, Refusal};
 
 /// Olga at two devices, and Adam at one; all three in a group of Olga's.
-struct Talk<L = storage::memory::MemoryLogs> {
+struct Talk<L = MemoryLogs> {
     town: Town<L>,
     people: [Person; 3],
     groups: Vec<Group>,
@@ -32,7 +33,7 @@ impl Talk {
 }
 
 impl<L: Logs> Talk<L> {
-    fn over(store: impl FnOnce(storage::memory::MemoryLogs) -> L) -> Self {
+    fn over(store: impl FnOnce(MemoryLogs) -> L) -> Self {
         let olga = Person::new("olga", 1);
         let phone = olga.at_another_device(2, 11);
         let people = [olga, Person::new("adam", 2), phone];
@@ -54,8 +55,7 @@ impl<L: Logs> Talk<L> {
     }
 
     fn lock_out(&self) {
-        let whose = &self.people[OLGA].address;
-        settle(self.delivery().revoke(whose, &[self.phone()])).unwrap();
+        lock_out(&self.town.logs, &self.people[PHONE]);
     }
 
     fn mark(&self) {
@@ -108,6 +108,14 @@ impl<L: Logs> Talk<L> {
         };
         ready(self.delivery().submit(NOW, sender, submit.clone()))
     }
+}
+
+fn lock_out(logs: &MemoryLogs, device: &Person) {
+    let batch = Batch {
+        cells: delivery::lockout(Some(&device.address), &[device.device_id()]),
+        ..Batch::default()
+    };
+    ready(logs.commit(batch)).unwrap();
 }
 
 fn names_olga(refusal: Refusal) {
@@ -277,7 +285,7 @@ fn who_is_revoked_while_it_is_brought_in_does_not_come_in() {
         begin(&adam, &beginning),
         begin(&phone, &coming),
     ];
-    settle(town.delivery.revoke(&olga.address, &[phone.device_id()])).unwrap();
+    lock_out(&town.logs, &phone);
     let codes = in_flight.map(|outcome| settle(outcome).unwrap_err().code);
     assert_eq!(
         codes,
@@ -336,7 +344,8 @@ fn two_devices_are_marked_side_by_side_and_go_one_by_one() {
         .entries;
     take_in(&mut talk.groups[ADAM], &entries);
     let both = [talk.phone(), tablet.device_id()];
-    ready(talk.delivery().revoke(&tablet.address, &both)).unwrap();
+    talk.lock_out();
+    lock_out(&talk.town.logs, &tablet);
     ready(talk.delivery().mark_revoked(&both)).unwrap();
     assert_eq!(talk.marked().len(), 32);
     let removal = talk.removal(ADAM);

@@ -109,7 +109,13 @@ impl Engine {
                 self.deleted();
                 Ok(())
             }
-            (Request::Transfer(id, _), ServerBody::BlobState(state)) => self.blob_state(id, &state),
+            (Request::Vault(command), answer) => {
+                self.vault_answered(command, answer);
+                Ok(())
+            }
+            (Request::Transfer(id, number), ServerBody::BlobState(state)) => {
+                self.blob_state((id, number), &state)
+            }
             (Request::Transfer(id, number), ServerBody::Piece(piece)) => {
                 self.piece(id, number, piece.data);
                 Ok(())
@@ -172,7 +178,7 @@ impl Engine {
                 self.core.event(Event::Trouble(Error::Refused(refusal)));
                 Ok(())
             }
-            Request::ListDevices(command) => {
+            Request::ListDevices(command) | Request::Vault(command) => {
                 self.core.done(Some(command), Err(Error::Refused(refusal)));
                 Ok(())
             }

@@ -1,10 +1,11 @@
 //! What goes into the engine and what comes out.
 
 use crate::{TransferId, TransferView};
+use bytes::Bytes;
 use content::MessageId;
 use crypto::{LinkCode, RecoveryKey};
 use mls::{ConversationKind, Role};
-use types::{Address, ConversationId, DeviceId, EntryId, Handle, Timestamp, wire};
+use types::{Address, BlobId, ConversationId, DeviceId, EntryId, Handle, Timestamp, wire};
 use zeroize::Zeroizing;
 
 /// Names a [`Effect::Persist`], so that the driver can confirm it.
@@ -208,6 +209,59 @@ pub enum Command {
         /// Where the driver is to put it.
         place: String,
     },
+    /// Has the realm keep a file that is sealed already.
+    StoreBlob {
+        /// Drawn for it alone.
+        blob: BlobId,
+        /// In bytes.
+        size: u64,
+        /// Where the driver finds it.
+        place: String,
+    },
+    /// Fetches such a file.
+    FetchBlob {
+        /// Which.
+        blob: BlobId,
+        /// In bytes.
+        size: u64,
+        /// Where the driver is to put it.
+        place: String,
+    },
+    /// Keeps blobs for another retention, and drops some of this account's.
+    KeepBlobs {
+        /// To be kept.
+        keep: Vec<BlobId>,
+        /// To be dropped.
+        drop: Vec<BlobId>,
+    },
+    /// The account's backup manifest.
+    FetchManifest,
+    /// Replaces the account's backup manifest.
+    PutManifest {
+        /// One more than that of the one that it replaces.
+        number: u64,
+        /// Sealed.
+        sealed: Bytes,
+    },
+    /// The key that the backup is to be sealed under.
+    Era,
+    /// Whether there is to be a backup; all devices of the account learn it.
+    SwitchBackup {
+        /// There is.
+        on: bool,
+    },
+    /// Takes back what a backup holds besides lines.
+    TakeBack {
+        /// As [`Engine::everything_to_tell`](crate::Engine::everything_to_tell) gave it.
+        changes: Vec<wire::AccountChange>,
+    },
+    /// Offers what was said so far to a device that was linked.
+    OfferHistory {
+        /// The archive, and for whom it is.
+        offer: wire::HistoryOffer,
+    },
+    /// What was offered to this device is taken over.
+    HistoryTaken,
     /// Makes a group with all these people in one commit.
     CreateGroup {
         /// Its name, which the server does not learn.
@@ -332,6 +386,24 @@ pub enum Answer {
         /// Twelve groups of five digits.
         number: crypto::SafetyNumber,
     },
+    /// What the realm keeps.
+    Kept {
+        /// Of those to be kept: not there.
+        missing: Vec<BlobId>,
+        /// Bytes of this account's blobs.
+        used: u64,
+        /// Bytes that they may have.
+        quota: u64,
+    },
+    /// The backup manifest.
+    Manifest {
+        /// Zero when there is none.
+        number: u64,
+        /// Sealed.
+        sealed: Bytes,
+    },
+    /// The key that the backup is sealed under now.
+    Era(EraView),
     /// The file is whole, at this place.
     Fetched {
         /// Where.
@@ -382,6 +454,8 @@ pub enum Event {
         /// What it calls itself.
         name: String,
     },
+    /// Another device of the account has an archive of what was said before this one was linked.
+    HistoryOffered(wire::HistoryOffer),
     /// A file came further.
     Transfer(TransferView),
     /// The account's devices are other ones than before.
@@ -449,6 +523,31 @@ pub struct AccountView {
     pub registered: bool,
     /// This device may link and revoke devices.
     pub managing: bool,
+    /// Of the server's store, when last seen: seqs count within one life of it.
+    pub incarnation: u64,
+    /// There is to be a backup.
+    pub backup: bool,
+    /// What the backup is sealed to.
+    pub backup_key: Bytes,
+    /// What another device offers to this one.
+    pub history: Option<wire::HistoryOffer>,
+}
+
+/// A key that the backup is sealed under for a day.
+#[derive(Clone)]
+pub struct EraView {
+    /// Counts up.
+    pub number: u64,
+    /// The key.
+    pub key: Zeroizing<[u8; 32]>,
+    /// The key, sealed to the account's backup key.
+    pub wrapped: Bytes,
+}
+
+impl std::fmt::Debug for EraView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EraView({}, [redacted])", self.number)
+    }
 }
 
 /// Why a command could not be done. Nothing was changed.

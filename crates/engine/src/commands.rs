@@ -424,7 +424,9 @@ pub(crate) fn leave_with_all_devices(
     }
     let left = wire::ConversationLeft {
         conversation: conversation.id.to_bytes(),
-        epoch: conversation.group(&core.account()?.mls)?.map_or(0, mls::Group::epoch),
+        epoch: conversation
+            .group(&core.account()?.mls)?
+            .map_or(0, mls::Group::epoch),
     };
     core.tell_devices(News::Left(left));
     core.enqueue(conversation, Kind::Leave, command);

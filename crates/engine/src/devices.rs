@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::link::Request;
 use crate::linking::short_name;
 use crate::session::will_pass;
-use crate::{Answer, Command, CommandId, DeviceView, Error, Event, outbox};
+use crate::{Answer, Command, CommandId, DeviceView, Error, Event, mailbox, outbox};
 
 /// A change of the device list under way.
 #[derive(Debug)]
@@ -95,6 +95,7 @@ impl Engine {
             return Ok(());
         };
         let entering = std::mem::take(&mut account.state.entering);
+        let (before, certificate) = (account.list.devices.clone(), account.certificate.clone());
         account.adopt_change(&change)?;
         self.core.keep_account();
         self.core.event(Event::DevicesChanged);
@@ -103,6 +104,16 @@ impl Engine {
         }
         if entering {
             return self.entered();
+        }
+        let account = self.core.account()?;
+        let stays = |device: &DeviceId| account.list.devices.contains(device);
+        let (is_smaller, is_recertified) = (!before.iter().all(stays), account.certificate != certificate);
+        if is_smaller && account.state.era.is_some() {
+            self.begin_era()?;
+        }
+        if is_recertified {
+            // Key packages with the old certificate count nothing any more.
+            mailbox::restock(&mut self.core, &[], 0)?;
         }
         let list = change.device_list.clone().unwrap_or_default();
         self.core
@@ -166,7 +177,11 @@ impl Engine {
         let Some(account) = &mut self.core.account else {
             return Ok(());
         };
+        let certificate = account.certificate.clone();
         let outcome = account.saw(&shown);
+        if account.certificate != certificate {
+            mailbox::restock(&mut self.core, &[], 0)?;
+        }
         self.own_is_known = true;
         match outcome {
             Ok(false) => {}
@@ -251,7 +266,8 @@ impl Engine {
 
     fn run_deferred(&mut self) {
         for (id, command) in std::mem::take(&mut self.deferred) {
-            if let Some(Err(error)) = self.run_on_devices(id, &command) {
+            let ran = self.run_on_devices(id, &command);
+            if let Some(Err(error)) = ran.or_else(|| self.run_on_vault(id, &command)) {
                 self.core.done(Some(id), Err(error));
             }
         }

@@ -265,6 +265,10 @@ impl Engine {
             device_id: account.device_id,
             registered: account.state.registered,
             managing: account.certificate.managing && !account.state.account_key.is_empty(),
+            incarnation: account.state.incarnation,
+            backup: !account.state.backup_off,
+            backup_key: account.state.backup_key.clone(),
+            history: account.state.history.clone(),
         })
     }
 
@@ -437,7 +441,8 @@ impl Engine {
             return;
         };
         let ran = self.run_on_devices(id, &command);
-        match ran.or_else(|| self.run_on_files(id, &command)) {
+        let ran = ran.or_else(|| self.run_on_files(id, &command));
+        match ran.or_else(|| self.run_on_vault(id, &command)) {
             None => {}
             Some(Ok(())) => return,
             Some(Err(error)) => return self.core.done(Some(id), Err(error)),

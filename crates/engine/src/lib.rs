@@ -35,6 +35,7 @@ mod server_time;
 mod session;
 mod timeline;
 mod transfers;
+mod vault;
 
 pub use api::*;
 pub use engine::{Config, Engine};

@@ -39,6 +39,8 @@ pub(crate) enum Request {
     LookUpOwn,
     ListDevices(CommandId),
     DeleteAccount,
+    /// About the backup.
+    Vault(CommandId),
     /// A piece of a file, or what is there of it.
     Transfer(TransferId, u64),
     /// Of people whose devices the server calls revoked.

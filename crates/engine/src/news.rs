@@ -79,7 +79,10 @@ impl Engine {
     fn has_later_word(&self, news: &News) -> Result<bool, Error> {
         let about = name(news);
         let id = crypto::account_conversation(&self.core.account()?.address);
-        let waits = self.conversations.get(&id).map(|conversation| &conversation.outbox);
+        let waits = self
+            .conversations
+            .get(&id)
+            .map(|conversation| &conversation.outbox);
         let says = |item: &Item| match &item.kind {
             Kind::Message(content) => wire::AccountNews::decode(content.clone()).is_ok_and(|news| {
                 let mut changes = news.changes.iter().filter_map(|change| change.change.as_ref());
@@ -90,7 +93,7 @@ impl Engine {
         Ok(self.core.news.has(&about) || waits.is_some_and(|items| items.iter().any(says)))
     }
 
-    fn take_news(&mut self, from: DeviceId, news: News) -> Result<(), Error> {
+    pub(crate) fn take_news(&mut self, from: DeviceId, news: News) -> Result<(), Error> {
         match news {
             News::Read(mark) => self.with_named(&mark.conversation, |core, conversation| {
                 read_up_to(core, conversation, mark.seq);
@@ -119,8 +122,22 @@ impl Engine {
                 }
             }
             News::Left(left) => self.leave_after(&left)?,
+            News::Era(era) => self.take_era(era),
+            News::Backup(switch) => self.take_switch(switch.off),
+            News::History(offer) => self.offered_history(offer),
         }
         Ok(())
+    }
+
+    fn offered_history(&mut self, offer: wire::HistoryOffer) {
+        let Some(account) = &mut self.core.account else {
+            return;
+        };
+        if offer.device_id == account.device_id.as_bytes().as_slice() {
+            account.state.history = Some(offer.clone());
+            self.core.keep_account();
+            self.core.event(Event::HistoryOffered(offer));
+        }
     }
 
     /// The person left on another device, while this one was on its way in.
@@ -130,7 +147,10 @@ impl Engine {
             return Ok(());
         };
         let is_that = conversation.state.came_in_epoch <= left.epoch;
-        let leaves = conversation.outbox.iter().any(|item| matches!(item.kind, Kind::Leave));
+        let leaves = conversation
+            .outbox
+            .iter()
+            .any(|item| matches!(item.kind, Kind::Leave));
         match conversation.standing() {
             Standing::Active | Standing::Request if is_that && !leaves => {
                 self.core.enqueue(conversation, Kind::Leave, None);
@@ -188,7 +208,8 @@ impl Engine {
         let before = self.conversations.remove(&id);
         let mut conversation = Conversation::new(id, kind, Standing::Joining);
         if let Some(before) = before {
-            (conversation.state.read, conversation.state.settings) = (before.state.read, before.state.settings);
+            (conversation.state.read, conversation.state.settings) =
+                (before.state.read, before.state.settings);
         }
         conversation.state.name = card.name.clone();
         conversation.state.peer = card.peer.clone();
@@ -253,28 +274,36 @@ impl Engine {
     }
 
     fn tell_everything(&mut self) -> Result<(), Error> {
-        let cards: Vec<_> = self.core.contacts.all().map(card).collect();
-        cards
+        let everything = self.everything()?;
+        everything
             .into_iter()
-            .for_each(|card| self.core.tell_devices(News::Contact(card)));
-        let names = self.core.account()?.state.device_names.clone();
-        names
-            .into_iter()
-            .for_each(|name| self.core.tell_devices(News::DeviceName(name)));
+            .for_each(|news| self.core.tell_devices(news));
+        if let Some(era) = self.core.account()?.state.era.clone() {
+            self.core.tell_devices(News::Era(era));
+        }
+        Ok(())
+    }
+
+    /// Everything that the person did and knows, the latest word on each thing.
+    pub(crate) fn everything(&mut self) -> Result<Vec<News>, Error> {
+        let account = self.core.account()?;
+        let mut everything: Vec<News> = self.core.contacts.all().map(card).map(News::Contact).collect();
+        let names = account.state.device_names.iter().cloned();
+        everything.extend(names.map(News::DeviceName));
+        let off = account.state.backup_off;
+        everything.push(News::Backup(wire::BackupSwitch { off }));
         for conversation in self.conversations.values_mut() {
             if conversation.kind() == ConversationKind::Account {
                 continue;
             }
-            if let Some(card) = describe(&self.core, conversation)? {
-                self.core.tell_devices(News::Conversation(card));
-            }
-            self.core.tell_devices(News::Settings(settings_of(conversation)));
-            self.core.tell_devices(News::Read(wire::ReadMark {
+            everything.extend(describe(&self.core, conversation)?.map(News::Conversation));
+            everything.push(News::Settings(settings_of(conversation)));
+            everything.push(News::Read(wire::ReadMark {
                 conversation: conversation.id.to_bytes(),
                 seq: conversation.state.read,
             }));
         }
-        Ok(())
+        Ok(everything)
     }
 
     /// Puts what is to be told into as few messages as it takes. With nobody to tell it to, it is forgotten.
@@ -339,7 +368,10 @@ pub(crate) fn settings_of(conversation: &Conversation) -> wire::ConversationSett
 pub(crate) fn offer(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
     let account = core.account()?;
     let others: BTreeSet<DeviceId> = account.other_devices().collect();
-    let leaves = conversation.outbox.iter().any(|item| matches!(item.kind, Kind::Leave));
+    let leaves = conversation
+        .outbox
+        .iter()
+        .any(|item| matches!(item.kind, Kind::Leave));
     if others.is_empty() || leaves || conversation.kind() == ConversationKind::Account {
         return Ok(());
     }
@@ -425,6 +457,9 @@ fn name(news: &News) -> Vec<u8> {
         News::SnapshotTold(device) => (8, device),
         News::ConversationWanted(id) => (9, id),
         News::Left(left) => (10, &left.conversation),
+        News::Era(_) => (11, &[]),
+        News::Backup(_) => (12, &[]),
+        News::History(offer) => (13, &offer.device_id),
     };
     [&[kind], about].concat()
 }

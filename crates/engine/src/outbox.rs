@@ -29,6 +29,11 @@ pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<
     let mls = core.account()?.mls.clone();
     commit_leaves_first(core, conversation, &mls)?;
     let mut in_flight = 0;
+    // What devices tell each other counts in its order, so nothing may pass what goes before it.
+    let window = match conversation.kind() {
+        ConversationKind::Account => 1,
+        ConversationKind::Direct | ConversationKind::Group => IN_FLIGHT,
+    };
     for at in 0..conversation.outbox.len() {
         let item = &conversation.outbox[at];
         let alone = !matches!(item.kind, Kind::Message(_));
@@ -43,7 +48,7 @@ pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<
                 break;
             }
             Phase::Waiting => {
-                if in_flight >= IN_FLIGHT || !send_message(core, conversation, &mls, at)? {
+                if in_flight >= window || !send_message(core, conversation, &mls, at)? {
                     break;
                 }
                 in_flight += 1;

@@ -26,7 +26,8 @@ impl Engine {
             return Ok(());
         }
         if self.core.link.challenge.is_none()
-            && let Err(trouble) = server_time::check_challenge(self.core.link.dialled, self.core.now, &challenge)
+            && let Err(trouble) =
+                server_time::check_challenge(self.core.link.dialled, self.core.now, &challenge)
         {
             self.core.event(Event::Trouble(trouble));
         }

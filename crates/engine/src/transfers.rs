@@ -7,7 +7,7 @@ use bytes::Bytes;
 use content::Content;
 use crypto::{FileKey, Piece};
 use prost::Message;
-use types::{ConversationId, Duration, Timestamp, wire};
+use types::{BlobId, ConversationId, Duration, Timestamp, wire};
 use wire::client_frame::Body;
 use wire::transfer_state::Way;
 
@@ -33,7 +33,8 @@ pub type TransferId = u64;
 /// One file on its way.
 pub(crate) struct Transfer {
     pub(crate) state: wire::TransferState,
-    key: FileKey,
+    /// `None` when the file is sealed already.
+    key: Option<FileKey>,
     command: Option<CommandId>,
     /// Where this run stands; `None` between runs.
     run: Option<Run>,
@@ -48,6 +49,8 @@ struct Run {
     /// The next piece to ask for.
     next: u64,
     in_flight: usize,
+    /// The first piece is there in part: so many bytes of it.
+    skip: usize,
     /// Pieces that were answered before the ones before them.
     early: BTreeMap<u64, Bytes>,
     /// The next piece to write.
@@ -63,7 +66,10 @@ impl Transfer {
 
     fn new(state: wire::TransferState, command: Option<CommandId>) -> Option<Self> {
         Some(Self {
-            key: FileKey::decode(&state.key).ok()?,
+            key: match state.key.is_empty() {
+                true => None,
+                false => Some(FileKey::decode(&state.key).ok()?),
+            },
             state,
             command,
             run: None,
@@ -72,20 +78,76 @@ impl Transfer {
     }
 
     pub(crate) fn name(&self) -> Vec<u8> {
-        let way = u8::from(matches!(self.state.way, Some(Way::Upload(_))));
+        let way = u8::from(!matches!(self.state.way, Some(Way::Download(_))));
         [&[way], self.state.blob.as_ref()].concat()
     }
 
-    fn piece(&self, number: u64) -> Piece {
-        Piece {
-            number,
-            file_size: self.state.size,
+    /// Where a piece is in the file, and in what the realm keeps.
+    fn piece(&self, number: u64) -> Part {
+        let file_size = self.state.size;
+        if self.key.is_some() {
+            let piece = Piece { number, file_size };
+            return Part {
+                offset: piece.offset(),
+                sealed_offset: piece.sealed_offset(),
+                len: piece.len(),
+            };
+        }
+        let offset = number * Piece::SEALED_BYTES as u64;
+        let left = usize::try_from(file_size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        Part {
+            offset,
+            sealed_offset: offset,
+            len: left.min(Piece::SEALED_BYTES),
         }
     }
 
     fn pieces(&self) -> u64 {
-        Piece::count(self.state.size)
+        match self.key {
+            Some(_) => Piece::count(self.state.size),
+            None => self.state.size.div_ceil(Piece::SEALED_BYTES as u64).max(1),
+        }
     }
+
+    fn sealed_size(&self) -> u64 {
+        match self.key {
+            Some(_) => Piece::sealed_size(self.state.size),
+            None => self.state.size,
+        }
+    }
+
+    /// The piece that begins here.
+    fn piece_at(&self, offset: u64) -> u64 {
+        let len = match self.key {
+            Some(_) => Piece::BYTES,
+            None => Piece::SEALED_BYTES,
+        };
+        offset / len as u64
+    }
+
+    fn seal(&self, number: u64, plaintext: &[u8]) -> Bytes {
+        let file_size = self.state.size;
+        match &self.key {
+            Some(key) => key.seal(Piece { number, file_size }, plaintext),
+            None => Bytes::copy_from_slice(plaintext),
+        }
+    }
+
+    fn open(&self, number: u64, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        let file_size = self.state.size;
+        match &self.key {
+            Some(key) => Ok(key.open(Piece { number, file_size }, sealed)?),
+            None if sealed.len() == self.piece(number).len => Ok(sealed.to_vec()),
+            None => Err(crypto::Error::File.into()),
+        }
+    }
+}
+
+/// A piece of a file on its way.
+struct Part {
+    offset: u64,
+    sealed_offset: u64,
+    len: usize,
 }
 
 /// What people see of it.
@@ -107,6 +169,17 @@ impl Engine {
         match command {
             Command::SendFile { to, file } => Some(self.send_file(id, to, file)),
             Command::FetchFile { file, place } => Some(self.fetch_file(id, file, place.clone())),
+            Command::StoreBlob { blob, size, place } => {
+                Some(self.store_blob(id, (*blob, *size), place.clone()))
+            }
+            Command::FetchBlob { blob, size, place } => {
+                let file = wire::FileRow {
+                    blob: blob.to_bytes(),
+                    size: *size,
+                    ..wire::FileRow::default()
+                };
+                Some(self.fetch_file(id, &file, place.clone()))
+            }
             _ => None,
         }
     }
@@ -150,6 +223,23 @@ impl Engine {
         self.begin_transfer(state, command)
     }
 
+    fn store_blob(
+        &mut self,
+        command: CommandId,
+        (blob, size): (BlobId, u64),
+        place: String,
+    ) -> Result<(), Error> {
+        self.core.account()?;
+        let state = wire::TransferState {
+            blob: blob.to_bytes(),
+            size,
+            place,
+            way: Some(Way::Store(true)),
+            ..wire::TransferState::default()
+        };
+        self.begin_transfer(state, command)
+    }
+
     fn begin_transfer(&mut self, state: wire::TransferState, command: CommandId) -> Result<(), Error> {
         let transfer = Transfer::new(state, Some(command)).ok_or(Error::Damaged("the key of a file"))?;
         let name = transfer.name();
@@ -181,7 +271,7 @@ impl Engine {
                 continue;
             };
             let done = match &transfer.state.way {
-                Some(Way::Download(done)) => Some(done / Piece::BYTES as u64),
+                Some(Way::Download(done)) => Some(transfer.piece_at(*done)),
                 _ => None,
             };
             transfer.retry_at = None;
@@ -221,25 +311,33 @@ impl Engine {
     }
 
     /// The server says how much of a file is there.
-    pub(crate) fn blob_state(&mut self, id: TransferId, state: &wire::BlobState) -> Result<(), Error> {
+    pub(crate) fn blob_state(
+        &mut self,
+        (id, number): (TransferId, u64),
+        state: &wire::BlobState,
+    ) -> Result<(), Error> {
+        let now = self.core.now;
         let Some((name, transfer)) = running(&mut self.transfers, id) else {
             return Ok(());
         };
-        let sealed = Piece::sealed_size(transfer.state.size);
-        if state.stored >= sealed {
+        if state.stored >= transfer.sealed_size() && state.size > 0 {
             return self.uploaded(&name);
         }
-        let (view, whole) = (
-            view(transfer, state.stored),
-            state.stored / Piece::SEALED_BYTES as u64,
-        );
+        let piece = Piece::SEALED_BYTES as u64;
+        let (view, expected) = (view(transfer, state.stored), (number + 1) * piece);
         let Some(run) = &mut transfer.run else {
             return Ok(());
         };
-        if run.begun {
-            run.in_flight = run.in_flight.saturating_sub(1);
+        if !run.begun {
+            (run.begun, run.next) = (true, state.stored / piece);
+            run.skip = usize::try_from(state.stored % piece).unwrap_or(0);
+        } else if state.stored < expected {
+            // The server did not take the piece: some that came before it were lost in a crash.
+            transfer.run = None;
+            transfer.retry_at = Some(now);
+            return Ok(());
         } else {
-            (run.begun, run.next) = (true, whole);
+            run.in_flight = run.in_flight.saturating_sub(1);
         }
         read_pieces(&mut self.core, transfer);
         self.core.event(Event::Transfer(view));
@@ -253,12 +351,17 @@ impl Engine {
         };
         let piece = transfer.piece(number);
         match read {
-            Some(plaintext) if plaintext.len() == piece.len() => {
+            Some(plaintext) if plaintext.len() == piece.len => {
+                let skip = transfer
+                    .run
+                    .as_mut()
+                    .map_or(0, |run| std::mem::take(&mut run.skip));
+                let sealed = transfer.seal(number, plaintext);
                 let put = wire::PutPiece {
                     blob: transfer.state.blob.clone(),
-                    offset: piece.sealed_offset(),
-                    data: transfer.key.seal(piece, plaintext),
-                    size: Piece::sealed_size(transfer.state.size),
+                    offset: piece.sealed_offset + skip as u64,
+                    data: sealed.slice(skip.min(sealed.len())..),
+                    size: transfer.sealed_size(),
                 };
                 self.core
                     .request(Request::Transfer(id, number), Body::PutPiece(put));
@@ -284,15 +387,15 @@ impl Engine {
         {
             let number = transfer.run.as_ref().map_or(0, |run| run.to_write);
             let piece = transfer.piece(number);
-            let plaintext = match transfer.key.open(piece, &sealed) {
+            let plaintext = match transfer.open(number, &sealed) {
                 Ok(plaintext) => plaintext,
-                Err(error) => return self.transfer_failed(&name, error.into()),
+                Err(error) => return self.transfer_failed(&name, error),
             };
             let is_last = number + 1 == transfer.pieces();
             self.core.journal.effect(Effect::WriteFile {
                 transfer: id,
                 place: transfer.state.place.clone(),
-                offset: piece.offset(),
+                offset: piece.offset,
                 bytes: plaintext,
                 sync: is_last || (number + 1) % SYNC_EVERY == 0,
                 is_last,
@@ -350,11 +453,12 @@ impl Engine {
             return Ok(());
         };
         self.core.journal.delete(keys::transfer(name));
+        let done = view(&transfer, transfer.sealed_size());
+        self.core.event(Event::Transfer(done));
         let Some(Way::Upload(upload)) = &transfer.state.way else {
+            self.core.done(transfer.command, Ok(Answer::Done));
             return Ok(());
         };
-        let done = view(&transfer, Piece::sealed_size(transfer.state.size));
-        self.core.event(Event::Transfer(done));
         let id = ConversationId::try_from(upload.conversation.as_ref());
         let Some(conversation) = id.ok().and_then(|id| self.conversations.get_mut(&id)) else {
             self.core.done(transfer.command, Err(Error::Ended));
@@ -392,7 +496,7 @@ fn running(transfers: &mut BTreeMap<Vec<u8>, Transfer>, id: TransferId) -> Optio
 fn view(transfer: &Transfer, done: u64) -> TransferView {
     TransferView {
         place: transfer.state.place.clone(),
-        up: matches!(transfer.state.way, Some(Way::Upload(_))),
+        up: !matches!(transfer.state.way, Some(Way::Download(_))),
         done: done.min(transfer.state.size),
         size: transfer.state.size,
     }
@@ -414,8 +518,8 @@ fn read_pieces(core: &mut Core, transfer: &mut Transfer) {
             transfer: id,
             place: transfer.state.place.clone(),
             number,
-            offset: piece.offset(),
-            len: piece.len(),
+            offset: piece.offset,
+            len: piece.len,
         });
     }
 }
@@ -434,7 +538,7 @@ fn ask_for_pieces(core: &mut Core, transfer: &mut Transfer) {
         let piece = transfer.piece(number);
         let fetch = wire::FetchPiece {
             blob: transfer.state.blob.clone(),
-            offset: piece.sealed_offset(),
+            offset: piece.sealed_offset,
             length: u32::try_from(Piece::SEALED_BYTES).unwrap_or(u32::MAX),
         };
         core.request(Request::Transfer(id, number), Body::FetchPiece(fetch));

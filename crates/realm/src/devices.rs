@@ -70,15 +70,14 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
         Err(Refusal::overloaded())
     }
 
-    /// The devices are locked out before the list is in force, and the conversations marked after it: whoever is told
-    /// of a mark finds the list that explains it.
+    /// The conversations are marked after the list is in force: whoever is told of a mark finds the list that explains
+    /// it.
     pub(crate) async fn finish_change(
         &self,
         address: &Address,
         removed: &[DeviceId],
         change: &wire::ChangeDevices,
     ) -> Result<(), Refusal> {
-        self.delivery.revoke(address, removed).await?;
         self.end_sessions(removed, &directory::device_revoked(address));
         let checked = self.directory.check_devices(change).await;
         let applied = match checked {
@@ -101,7 +100,6 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
         removed: &[DeviceId],
         deletion: &Deletion,
     ) -> Result<(), Refusal> {
-        self.delivery.revoke_with_account(removed).await?;
         self.end_sessions(removed, &directory::account_deleted(address));
         let device = DeviceId::try_from(deletion.device.as_ref()).map_err(Refusal::malformed)?;
         let asked = deletion.asked.clone().unwrap_or_default();

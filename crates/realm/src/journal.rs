@@ -18,7 +18,7 @@ const NOTES_PER_CALL: usize = 16;
 /// verdict holds until it is done: none is noted that was judged by what another has changed since.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Note {
-    /// Devices that are locked out.
+    /// Devices that are locked out: the batch with this note did it.
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub(crate) removed: Vec<Bytes>,
     /// The change, unless it is a deletion.
@@ -64,17 +64,24 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
         Ok(Turn(self.logs.cell(&turn_key(handle)).await?))
     }
 
-    /// Notes a change and carries it out; whether it got its turn. Otherwise another came first.
+    /// Notes a change, which locks out the devices that go with it, and does the rest; whether it got its turn. Otherwise
+    /// another came first.
     pub(crate) async fn carry_out(&self, handle: &Handle, turn: Turn, note: &Note) -> Result<bool, Refusal> {
+        let address = self.address(handle);
+        let owner = note.deletion.is_none().then_some(&address);
+        let locked_out = delivery::lockout(owner, &note.removed()?);
         let bytes = Bytes::from(note.encode_to_vec());
         let next = turn.next()?;
         let check = |key, value| Check::Cell { key, value };
         let batch = Batch {
             checks: vec![check(note_key(handle), None), check(turn_key(handle), turn.0)],
-            cells: vec![
+            cells: [
                 (note_key(handle), Some(Value::Plain(bytes.clone()))),
                 (turn_key(handle), Some(Value::Plain(next))),
-            ],
+            ]
+            .into_iter()
+            .chain(locked_out)
+            .collect(),
             ..Batch::default()
         };
         match self.logs.commit(batch).await? {
@@ -100,10 +107,7 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
     /// Does every part of what was noted that is not done yet, and takes the note out.
     async fn finish(&self, handle: &Handle, bytes: Bytes) -> Result<(), Refusal> {
         let note = Note::decode(bytes.clone()).map_err(|_| damaged())?;
-        let address = Address {
-            handle: handle.clone(),
-            realm: self.settings.name.clone(),
-        };
+        let address = self.address(handle);
         let done = match (&note.change, &note.deletion) {
             (Some(change), _) => self.finish_change(&address, &note.removed()?, change).await,
             (None, Some(deletion)) => self.finish_deletion(&address, &note.removed()?, deletion).await,
@@ -122,6 +126,15 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
             self.logs.commit(batch).await?;
         }
         done
+    }
+}
+
+impl<L, R, B> Realm<L, R, B> {
+    fn address(&self, handle: &Handle) -> Address {
+        Address {
+            handle: handle.clone(),
+            realm: self.settings.name.clone(),
+        }
     }
 }
 

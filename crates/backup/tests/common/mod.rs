@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use backup::{
     Era, Error, Frame, Manifest, Place, Range, Restore, Row, Segment, SegmentWriter, Span, Tally, Unlock,
-    Written,
+    Write, Written,
 };
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
@@ -50,7 +50,7 @@ impl Account {
     /// A segment with these frames, whose ranges are one for each conversation, and its bytes.
     pub(crate) fn segment(&self, frames: &[Frame]) -> (Written, Vec<u8>) {
         let mut sealed = Vec::new();
-        let mut writer = SegmentWriter::new(&self.era, &ranges(frames), &self.rng, now(), &mut sealed);
+        let mut writer = SegmentWriter::new(&self.era, &write(frames), &self.rng, now(), &mut sealed);
         for frame in frames {
             writer.push(frame, &mut sealed).unwrap();
         }
@@ -168,6 +168,14 @@ pub(crate) fn text(place: Place, text: &str) -> wire::TimelineRow {
 pub(crate) fn row(conversation_number: u8, seq: u64, said: &str) -> Frame {
     let row = text(place(conversation_number, seq), said);
     Frame::Row(Row::new(INCARNATION, row, Vec::new()).unwrap())
+}
+
+/// For exactly these frames.
+pub(crate) fn write(frames: &[Frame]) -> Write {
+    Write {
+        ranges: ranges(frames),
+        ..Write::default()
+    }
 }
 
 /// For each conversation, what its lines span.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backup::{
-    Era, Frame, Holdings, Manifest, Place, Plan, Range, Row, SegmentWriter, Span, Tally, Unlock, Write,
-    Written, plan, validate,
+    Era, Frame, Holdings, Manifest, Place, Plan, Range, Replacement, Row, SegmentWriter, Span, Tally, Unlock,
+    Write, Written, plan, validate,
 };
 use bytes::Bytes;
 use types::{BlobId, ConversationId, Duration, Timestamp, wire};
@@ -25,6 +25,8 @@ pub(crate) struct Device {
     lines: BTreeMap<Place, Option<wire::TimelineRow>>,
     spans: Vec<Span>,
     gone: Vec<Place>,
+    /// Rows that were erased, of which it has not learnt yet.
+    to_learn: Vec<Place>,
 }
 
 pub(crate) struct World {
@@ -95,20 +97,17 @@ impl World {
         hearers.for_each(|(_, device)| device.spans.push(span));
     }
 
-    /// A row is erased wherever it is; devices that do not have it are told of it or not.
-    pub(crate) fn erase(&mut self, at: usize, tell_all: bool) {
+    /// A row is erased on the devices that learn of it; those that never had it are told of it, too, or not.
+    pub(crate) fn erase(&mut self, at: usize, tell_all: bool, learns: impl Fn(usize) -> bool) {
         let Some(place) = self.said.keys().nth(at % self.said.len().max(1)).copied() else {
             return;
         };
-        for device in &mut self.devices {
-            match device.lines.get_mut(&place) {
-                Some(line) => {
-                    if line.take().is_some() {
-                        device.gone.push(place);
-                    }
-                }
-                None if tell_all => device.gone.push(place),
-                None => {}
+        for (at, device) in self.devices.iter_mut().enumerate() {
+            if tell_all || device.lines.contains_key(&place) {
+                device.to_learn.push(place);
+            }
+            if learns(at) {
+                device.catch_up();
             }
         }
     }
@@ -160,51 +159,44 @@ impl World {
     }
 
     fn carry_out(&mut self, at: usize, old: &Manifest, plan: Plan, begin_era: bool, crash: Crash) -> bool {
-        let backup_key = self.account.words.backup_key();
-        let next = Era::begin(old.era + 1, &backup_key, &self.account.rng).unwrap();
-        let era = if begin_era { next } else { self.account.era.clone() };
+        let told: BTreeSet<Place> = plan.told.iter().copied().collect();
         if plan.is_empty() && !begin_era {
-            self.devices[at].gone.clear();
+            self.devices[at].gone.retain(|place| !told.contains(place));
             return true;
         }
-        let mut writes: Vec<Write> = plan.writes.clone();
-        writes.extend(plan.cards.then(|| Write {
-            ranges: Vec::new(),
-            replaces: Vec::new(),
-        }));
+        let era = if begin_era {
+            Era::begin(old.era + 1, &self.account.words.backup_key(), &self.account.rng).unwrap()
+        } else {
+            self.account.era.clone()
+        };
         let mut written = Vec::new();
-        for write in &writes {
+        let cards = Write::default();
+        for write in plan.writes.iter().chain(plan.cards.then_some(&cards)) {
             if matches!(crash, Crash::AfterBlobs(blobs) if blobs == written.len()) {
                 return false;
             }
-            written.push(self.write(at, &era, &write.ranges));
+            written.push(self.write(at, &era, write));
         }
         let cards = plan.cards.then(|| written.pop()).flatten();
-        let replacement = plan.replace(old, written, cards).unwrap();
-        let sealed = replacement
-            .manifest
-            .seal(&era, &self.account.rng, self.now)
-            .unwrap();
-        if !self.server.put_manifest(replacement.manifest.number, sealed) {
+        let Replacement { manifest, drops } = plan.replace(old, written, cards).unwrap();
+        let sealed = manifest.seal(&era, &self.account.rng, self.now).unwrap();
+        if !self.server.put_manifest(manifest.number, sealed) {
             return false;
         }
         self.account.era = era;
-        self.taken(at, old, &replacement.manifest);
+        self.taken(at, old, &manifest, &told);
         if matches!(crash, Crash::AfterManifest) {
             return false;
         }
-        replacement
-            .drops
-            .iter()
-            .for_each(|blob| drop(self.server.blobs.remove(blob)));
-        self.devices[at].gone.clear();
+        drops.iter().for_each(|blob| drop(self.server.blobs.remove(blob)));
+        self.devices[at].gone.retain(|place| !told.contains(place));
         true
     }
 
-    fn write(&mut self, at: usize, era: &Era, ranges: &[Range]) -> Written {
+    fn write(&mut self, at: usize, era: &Era, write: &Write) -> Written {
         let mut sealed = Vec::new();
-        let mut writer = SegmentWriter::new(era, ranges, &self.account.rng, self.now, &mut sealed);
-        if ranges.is_empty() {
+        let mut writer = SegmentWriter::new(era, write, &self.account.rng, self.now, &mut sealed);
+        if write.ranges.is_empty() {
             let card = wire::ContactCard {
                 address: "boris@town.example".to_owned(),
                 ..wire::ContactCard::default()
@@ -212,7 +204,7 @@ impl World {
             writer.push(&Frame::Contact(card), &mut sealed).unwrap();
         }
         let lines = &self.devices[at].lines;
-        for (place, row) in lines.iter().filter(|(place, _)| contain(ranges, place)) {
+        for (place, row) in lines.iter().filter(|(place, _)| contain(&write.ranges, place)) {
             writer.push(&frame(place, row.as_ref()), &mut sealed).unwrap();
         }
         let written = writer.finish(&mut sealed);
@@ -221,54 +213,34 @@ impl World {
     }
 
     /// The server took a manifest of this device.
-    fn taken(&mut self, at: usize, old: &Manifest, new: &Manifest) {
+    fn taken(&mut self, at: usize, old: &Manifest, new: &Manifest, told: &BTreeSet<Place>) {
         let device = &self.devices[at];
-        let added = |range: &&Range| new.segments.iter().any(|segment| segment.ranges.contains(range));
         for segment in new.segments.iter().filter(|segment| segment.number == new.number) {
-            let lines = device
-                .lines
-                .keys()
-                .filter(|place| contain(&segment.ranges, place));
-            self.safe.extend(lines);
+            let lines = device.lines.keys();
+            self.safe
+                .extend(lines.filter(|place| contain(&segment.ranges, place)));
         }
-        self.buried.extend(&device.gone);
-        for range in old.segments.iter().flat_map(|segment| &segment.ranges) {
-            let mut seqs = range.span.first..=range.span.last;
-            let covers = |seq| {
-                let span = Span {
-                    first: seq,
-                    last: seq,
-                    ..range.span
-                };
-                new.segments
-                    .iter()
-                    .flat_map(|segment| &segment.ranges)
-                    .any(|range| {
-                        range.span.conversation == span.conversation
-                            && range.span.incarnation == span.incarnation
-                            && (range.span.first..=range.span.last).contains(&seq)
-                    })
-            };
-            assert!(
-                added(&range) || seqs.all(covers),
-                "{range:?} is not covered any more"
-            );
+        self.buried.extend(told);
+        for Range { span, .. } in ranges(old) {
+            for seq in span.first..=span.last {
+                let is_covered = ranges(new).any(|Range { span: other, .. }| {
+                    (other.conversation, other.incarnation) == (span.conversation, span.incarnation)
+                        && (other.first..=other.last).contains(&seq)
+                });
+                assert!(is_covered, "{seq} of {span:?} is not covered any more");
+            }
         }
-        let holds = |range: &Range| device.tally(&range.span) == range.tally;
-        let mut ranges = new.segments.iter().flat_map(|segment| &segment.ranges);
-        if ranges.all(holds) {
-            assert_eq!(
-                new.compacted, self.now,
-                "nothing keeps it from erasing everything"
-            );
+        if ranges(new).all(|range| device.tally(&range.span) == range.tally) {
+            assert_eq!(new.compacted, self.now, "it could write everything anew");
         }
         if new.compacted == self.now {
-            let without_stones = Manifest {
-                tombstones: Vec::new(),
-                ..new.clone()
-            };
+            let mut without_stones = new.clone();
+            without_stones.tombstones.clear();
             let frames = self.restore(&without_stones);
-            assert!(frames.iter().all(|frame| !self.is_buried(frame)));
+            assert!(
+                frames.iter().all(|frame| !self.is_buried(frame)),
+                "it is still there"
+            );
         }
     }
 
@@ -331,9 +303,26 @@ impl Server {
 }
 
 impl Device {
+    /// Learns what was erased.
+    pub(crate) fn catch_up(&mut self) {
+        for place in self.to_learn.drain(..) {
+            if self
+                .lines
+                .get_mut(&place)
+                .is_none_or(|line| line.take().is_some())
+            {
+                self.gone.push(place);
+            }
+        }
+    }
+
     fn tally(&self, span: &Span) -> Tally {
         self.lines.keys().filter(|place| span.contains(place)).collect()
     }
+}
+
+fn ranges(manifest: &Manifest) -> impl Iterator<Item = &Range> {
+    manifest.segments.iter().flat_map(|segment| &segment.ranges)
 }
 
 fn contain(ranges: &[Range], place: &Place) -> bool {

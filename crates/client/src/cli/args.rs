@@ -168,11 +168,9 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
     /// Link another device with a code that one of the two shows
-    #[command(
-        after_help = "On a device that has the account:  veche device link\n\
+    #[command(after_help = "On a device that has the account:  veche device link\n\
                       On the new device:                 veche device link CODE --server URL\n\n\
-                      It works the other way round, too: the new device shows the code, and the other one is given it."
-    )]
+                      It works the other way round, too: the new device shows the code, and the other one is given it.")]
     Link(Link),
     /// List your devices
     List,

@@ -182,12 +182,12 @@ fn unexpected(answer: &Answer) -> Failure {
         Answer::Sent { .. } => "sent",
         Answer::Created { .. } => "created",
         Answer::SafetyNumber { .. } => "safety number",
-        Answer::Fetched { .. } => "fetched",
         Answer::Linked { .. } => "linked",
         Answer::Joined { .. } => "joined",
         Answer::Devices(_) => "devices",
         Answer::Deleted => "deleted",
         Answer::Done => "done",
+        _ => "another",
     };
     Failure::new(
         "internal",

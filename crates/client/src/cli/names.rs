@@ -82,9 +82,8 @@ const DEVICE_DIGITS: usize = 4;
 pub(super) fn device<'a>(text: &str, devices: &'a [DeviceView]) -> Result<&'a DeviceView, Failure> {
     let digits = text.to_ascii_lowercase();
     let is_id = digits.len() >= DEVICE_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_meant = |device: &&DeviceView| {
-        device.name == text || is_id && device.device.to_string().starts_with(&digits)
-    };
+    let is_meant =
+        |device: &&DeviceView| device.name == text || is_id && device.device.to_string().starts_with(&digits);
     let mut found = devices.iter().filter(is_meant);
     match (found.next(), found.next()) {
         (Some(device), None) => Ok(device),
@@ -144,6 +143,7 @@ pub(super) fn message(text: &str, rows: &[TimelineRow]) -> Result<MessageId, Fai
 fn message_id(row: &TimelineRow) -> Option<MessageId> {
     match &row.body {
         Some(Body::Text(text)) => MessageId::try_from(text.message_id.as_ref()).ok(),
+        Some(Body::File(file)) => MessageId::try_from(file.message_id.as_ref()).ok(),
         _ => None,
     }
 }

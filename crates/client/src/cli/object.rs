@@ -138,8 +138,29 @@ pub(super) struct Place {
 pub(super) struct Message {
     #[serde(flatten)]
     pub(super) place: Place,
-    pub(super) message_id: Option<String>,
+    #[serde(flatten)]
+    pub(super) ids: Ids,
     pub(super) text: String,
+}
+
+/// A file that somebody sent.
+#[derive(Debug, Serialize)]
+pub(super) struct File {
+    #[serde(flatten)]
+    pub(super) place: Place,
+    #[serde(flatten)]
+    pub(super) ids: Ids,
+    /// As its sender called it.
+    pub(super) name: String,
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) media_type: String,
+}
+
+/// What a message is called, and the one that it answers.
+#[derive(Debug, Serialize)]
+pub(super) struct Ids {
+    pub(super) message_id: Option<String>,
     pub(super) reply_to: Option<String>,
     /// What both are called between people.
     #[serde(skip)]
@@ -148,23 +169,16 @@ pub(super) struct Message {
     pub(super) reply_to_short: Option<String>,
 }
 
-/// A file that somebody sent.
-#[derive(Debug, Serialize)]
-pub(super) struct File {
-    #[serde(flatten)]
-    pub(super) place: Place,
-    pub(super) message_id: Option<String>,
-    /// As its sender called it.
-    pub(super) name: String,
-    /// In bytes.
-    pub(super) size: u64,
-    pub(super) media_type: String,
-    pub(super) reply_to: Option<String>,
-    /// What both are called between people.
-    #[serde(skip)]
-    pub(super) short: Option<String>,
-    #[serde(skip)]
-    pub(super) reply_to_short: Option<String>,
+impl Ids {
+    fn of(message_id: &[u8], in_reply_to: &[u8]) -> Self {
+        let [id, reply_to] = [message_id, in_reply_to].map(|id| MessageId::try_from(id).ok());
+        Self {
+            short: id.as_ref().map(super::names::short_name),
+            reply_to_short: reply_to.as_ref().map(super::names::short_name),
+            message_id: id.map(|id| id.to_string()),
+            reply_to: reply_to.map(|id| id.to_string()),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -228,34 +242,18 @@ impl Object {
             at_ms: row.at_ms,
         };
         match &row.body {
-            Some(Body::Text(text)) => {
-                let ids = [&text.message_id, &text.in_reply_to].map(|id| MessageId::try_from(id.as_ref()).ok());
-                let [message_id, reply_to] = ids.map(|id| id.map(|id| id.to_string()));
-                let [short, reply_to_short] = ids.map(|id| id.as_ref().map(super::names::short_name));
-                Self::Message(Message {
-                    place,
-                    message_id,
-                    text: text.text.clone(),
-                    reply_to,
-                    short,
-                    reply_to_short,
-                })
-            }
-            Some(Body::File(file)) => {
-                let ids = [&file.message_id, &file.in_reply_to].map(|id| MessageId::try_from(id.as_ref()).ok());
-                let [message_id, reply_to] = ids.map(|id| id.map(|id| id.to_string()));
-                let [short, reply_to_short] = ids.map(|id| id.as_ref().map(super::names::short_name));
-                Self::File(File {
-                    place,
-                    message_id,
-                    name: file.name.clone(),
-                    size: file.size,
-                    media_type: file.media_type.clone(),
-                    reply_to,
-                    short,
-                    reply_to_short,
-                })
-            }
+            Some(Body::Text(text)) => Self::Message(Message {
+                place,
+                ids: Ids::of(&text.message_id, &text.in_reply_to),
+                text: text.text.clone(),
+            }),
+            Some(Body::File(file)) => Self::File(File {
+                place,
+                ids: Ids::of(&file.message_id, &file.in_reply_to),
+                name: file.name.clone(),
+                size: file.size,
+                media_type: file.media_type.clone(),
+            }),
             Some(Body::Notice(notice)) => Self::Notice(Notice {
                 conversation: place.conversation,
                 entry_id: place.entry_id,

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::object::{Message, Notice, Object, Place};
+use super::object::{File, Ids, Message, Notice, Object, Place};
 use super::safe_text;
 
 /// For whom the output is.
@@ -104,6 +104,7 @@ impl<W: Write> Output<W> {
             Object::Created { conversation } => format!("made the group {conversation}"),
             Object::Done { message } => message.clone(),
             Object::Message(message) => self.message(message),
+            Object::File(file) => self.file(file),
             Object::Notice(notice) => self.notice(notice),
             Object::Unknown(place) => self.incident(
                 place,
@@ -133,26 +134,34 @@ impl<W: Write> Output<W> {
     }
 
     fn message(&self, message: &Message) -> String {
-        let Message {
-            place,
-            text,
-            short,
-            reply_to_short,
-            ..
-        } = message;
-        let id = short
+        // What is indented deeper cannot pass for another line of the conversation.
+        let text = safe_text::lines(&message.text).replace('\n', "\n      ");
+        format!("{}: {text}", self.who(&message.place, &message.ids))
+    }
+
+    fn file(&self, file: &File) -> String {
+        let (name, size) = (safe_text::line(&file.name), size(file.size));
+        format!(
+            "{}: the file \"{name}\", {size}",
+            self.who(&file.place, &file.ids)
+        )
+    }
+
+    /// When, what it is called, from whom, and what it answers.
+    fn who(&self, place: &Place, ids: &Ids) -> String {
+        let id = ids
+            .short
             .as_ref()
             .map(|short| format!(" [{short}]"))
             .unwrap_or_default();
-        let reply = reply_to_short
+        let reply = ids
+            .reply_to_short
             .as_ref()
             .map(|short| format!(" (answering [{short}])"))
             .unwrap_or_default();
         let waits = if place.seq == 0 { " (waits to be sent)" } else { "" };
-        // What is indented deeper cannot pass for another line of the conversation.
-        let text = safe_text::lines(text).replace('\n', "\n      ");
         format!(
-            "  {}{id} {}{reply}{waits}: {text}",
+            "  {}{id} {}{reply}{waits}",
             self.time(place.at_ms),
             safe_text::line(&place.from),
         )
@@ -181,6 +190,23 @@ impl<W: Write> Output<W> {
                 .to_string(),
             None => "at an unknown time".to_owned(),
         }
+    }
+}
+
+/// So many bytes, as people read it.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1_000 {
+        return format!("{bytes} bytes");
+    }
+    let (mut tenths, mut unit) = (bytes / 100, 0);
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1_000;
+        unit += 1;
+    }
+    match tenths {
+        ..100 => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
+        _ => format!("{} {}", tenths / 10, UNITS[unit]),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What people and scripts see, as tables. Nothing here needs a server.
 
+mod devices;
 mod text;
 mod words;
 
@@ -8,11 +9,11 @@ use mls::{ConversationKind, Role};
 use serde_json::{Value, json};
 use types::wire::timeline_row::Body;
 use types::wire::{ConversationStanding, Notice, NoticeKind, TextRow, TimelineRow};
-use types::{Address, ConversationId, EntryId};
+use types::{Address, ConversationId, EntryId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::object::{Account, Object, RecoveryWords, Registered, SafetyNumber};
+use super::object::{Account, Object, Registered, SafetyNumber, Secret};
 use super::output::{Format, Output, write_failure};
 
 const ROOM: ConversationId = ConversationId::new([0xab; 16]);
@@ -74,7 +75,16 @@ fn view() -> engine::ConversationView {
         members: vec![(me(), Role::Owner), (boris(), Role::Member)],
         waiting: 2,
         epoch: 3,
+        read: 0,
+        muted_until: Timestamp::default(),
+        archived: false,
+        draft: String::new(),
     }
+}
+
+/// The conversation in a list, now.
+fn chat(view: &engine::ConversationView, unread: usize) -> Object {
+    Object::of_view(view, unread, Timestamp::from_ms(AT_MS))
 }
 
 fn shown(format: Format, object: &Object) -> String {
@@ -134,10 +144,11 @@ fn objects() {
         );
     }
     check(
-        Object::of_view(&view()),
+        chat(&view(), 4),
         json!({
             "event": "chat", "conversation": room, "kind": "group", "name": "Book club", "peer": null,
-            "standing": "active", "waiting": 2, "epoch": 3,
+            "standing": "active", "waiting": 2, "epoch": 3, "unread": 4, "muted": false, "muted_until_ms": null,
+            "archived": false, "draft": "",
             "members": [
                 { "address": "anna@city.example", "role": "owner" },
                 { "address": "boris@city.example", "role": "member" },
@@ -161,7 +172,7 @@ fn objects() {
 fn registered(words: &str) -> Registered {
     Registered {
         address: me().to_string(),
-        recovery_words: RecoveryWords(Zeroizing::new(words.to_owned())),
+        recovery_words: Secret(Zeroizing::new(words.to_owned())),
     }
 }
 

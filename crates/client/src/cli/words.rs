@@ -19,7 +19,10 @@ pub(super) async fn read(file: Option<&Path>) -> Result<RecoveryKey, Failure> {
         Some(path) if path == Path::new("-") => prompt::everything().await?,
         Some(path) => read_file(path).map_err(|error| {
             let path = path.display();
-            Failure::new("words_file", format!("could not read the words in {path}: {error}"))
+            Failure::new(
+                "words_file",
+                format!("could not read the words in {path}: {error}"),
+            )
         })?,
         None if prompt::is_possible() => ask().await?,
         None => return Err(nobody_to_ask()),

@@ -89,7 +89,13 @@ impl Work {
                 is_last,
             } => {
                 let written = write(Path::new(&place), offset, &bytes, sync);
-                let named = written.and_then(|()| if is_last { finish(Path::new(&place)) } else { Ok(()) });
+                let named = written.and_then(|()| {
+                    if is_last {
+                        finish(Path::new(&place))
+                    } else {
+                        Ok(())
+                    }
+                });
                 Input::FileWritten {
                     transfer,
                     done: named.ok().map(|()| offset + bytes.len() as u64),

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use content::MessageId;
 use jiff::civil::Date;
 use serde::Serialize;
-use types::wire::timeline_row::Body;
-use types::wire::{TextRow, TimelineRow};
+use types::wire::TimelineRow;
 
 use super::account::Member;
 use super::folder::Page;
@@ -69,7 +67,8 @@ pub(crate) struct Conversation<'a> {
     /// The day under which the last line stands.
     day: Option<Date>,
     last_at: Option<Date>,
-    said: BTreeMap<MessageId, Said>,
+    /// By the messages' ids.
+    said: BTreeMap<String, Said>,
 }
 
 /// A message that may be answered further down.
@@ -117,7 +116,7 @@ impl<'a> Conversation<'a> {
         self.begin_day(row)?;
         let item = self.item(row, &line);
         self.html.write(&item)?;
-        self.remember(row);
+        self.remember(row, line);
         Ok(())
     }
 
@@ -150,7 +149,11 @@ impl<'a> Conversation<'a> {
     fn turn_page(&mut self) -> Result<(), Error> {
         let page = self.page();
         let next = begin_page(self.archive, &self.about, page + 1)?;
-        end_page(std::mem::replace(&mut self.html, next), &self.about, (page, false))?;
+        end_page(
+            std::mem::replace(&mut self.html, next),
+            &self.about,
+            (page, false),
+        )?;
         self.day = None;
         Ok(())
     }
@@ -175,30 +178,41 @@ impl<'a> Conversation<'a> {
     }
 
     fn item(&self, row: &TimelineRow, line: &Line) -> String {
-        let id = self.lines;
-        let time = self.time(row.at_ms);
-        let from = name(&row.sender);
-        match (line, &row.body) {
-            (Line::Message { text, .. }, Some(Body::Text(said))) => {
-                let own = if row.sender == self.archive.reader.me.to_string() { " own" } else { "" };
-                let waits = if row.seq == 0 { " <small>waits to be sent</small>" } else { "" };
-                let answered = self.answered(said);
-                let text = escape(text);
-                format!(
-                    "<li class=\"message{own}\" id=\"l{id}\">\n<p class=\"who\"><b>{from}</b> {time}{waits}</p>\n{answered}<p \
-                     class=\"text\" lang=\"\" dir=\"auto\">{text}</p>\n</li>\n"
-                )
+        let happened = match line {
+            Line::Message { text, reply_to, .. } => return self.message(row, reply_to.as_deref(), text),
+            Line::File { name, reply_to, .. } => {
+                let text = format!("Sent the file \"{name}\", which is not in this archive");
+                return self.message(row, reply_to.as_deref(), &text);
             }
-            (Line::Notice { text, .. }, _) => {
-                format!("<li class=\"notice\" id=\"l{id}\"><p>{time} {}</p></li>\n", name(text))
-            }
-            (Line::Undecryptable { .. }, _) => format!(
-                "<li class=\"notice\" id=\"l{id}\"><p>{time} {from} sent something that this device could not decrypt</p></li>\n"
+            Line::Notice { text, .. } => name(text),
+            Line::Undecryptable { .. } => format!(
+                "{} sent something that this device could not decrypt",
+                name(&row.sender)
             ),
-            _ => format!(
-                "<li class=\"notice\" id=\"l{id}\"><p>{time} {from} sent something that this version cannot show</p></li>\n"
+            Line::Unknown { .. } => format!(
+                "{} sent something that this version cannot show",
+                name(&row.sender)
             ),
-        }
+        };
+        let (id, time) = (self.lines, self.time(row.at_ms));
+        format!("<li class=\"notice\" id=\"l{id}\"><p>{time} {happened}</p></li>\n")
+    }
+
+    fn message(&self, row: &TimelineRow, reply_to: Option<&str>, text: &str) -> String {
+        let is_own = row.sender == self.archive.reader.me.to_string();
+        let own = if is_own { " own" } else { "" };
+        let waits = if row.seq == 0 {
+            " <small>waits to be sent</small>"
+        } else {
+            ""
+        };
+        let answered = reply_to.map(|id| self.answered(id)).unwrap_or_default();
+        let (id, from, time) = (self.lines, name(&row.sender), self.time(row.at_ms));
+        let text = escape(text);
+        format!(
+            "<li class=\"message{own}\" id=\"l{id}\">\n<p class=\"who\"><b>{from}</b> {time}{waits}</p>\n{answered}<p \
+             class=\"text\" lang=\"\" dir=\"auto\">{text}</p>\n</li>\n"
+        )
     }
 
     fn time(&self, at_ms: u64) -> String {
@@ -213,12 +227,8 @@ impl<'a> Conversation<'a> {
     }
 
     /// What a message answers, with the way there.
-    fn answered(&self, text: &TextRow) -> String {
-        if text.in_reply_to.is_empty() {
-            return String::new();
-        }
-        let id = MessageId::try_from(text.in_reply_to.as_ref()).ok();
-        let Some(said) = id.and_then(|id| self.said.get(&id)) else {
+    fn answered(&self, id: &str) -> String {
+        let Some(said) = self.said.get(id) else {
             return "<p class=\"answered\">Answers a message that is not here</p>\n".to_owned();
         };
         let page = page_of(said.line);
@@ -234,17 +244,20 @@ impl<'a> Conversation<'a> {
         )
     }
 
-    fn remember(&mut self, row: &TimelineRow) {
-        let Some(Body::Text(text)) = &row.body else { return };
-        let Ok(id) = MessageId::try_from(text.message_id.as_ref()) else {
-            return;
+    fn remember(&mut self, row: &TimelineRow, line: Line) {
+        let (id, text) = match line {
+            Line::Message { message_id, text, .. } => (message_id, text),
+            Line::File { message_id, name, .. } => (message_id, name),
+            _ => return,
         };
-        let said = Said {
-            line: self.lines,
-            from: row.sender.clone(),
-            excerpt: excerpt(&text.text),
-        };
-        self.said.insert(id, said);
+        if let Some(id) = id {
+            let said = Said {
+                line: self.lines,
+                from: row.sender.clone(),
+                excerpt: excerpt(&text),
+            };
+            self.said.insert(id, said);
+        }
     }
 }
 
@@ -269,7 +282,11 @@ fn begin_page(archive: &Archive, about: &About, number: usize) -> Result<Page, E
 }
 
 fn end_page(mut page: Page, about: &About, (number, is_empty): (usize, bool)) -> Result<(), Error> {
-    let end = if is_empty { "<p>Nothing was said here.</p>\n" } else { "</ol>\n" };
+    let end = if is_empty {
+        "<p>Nothing was said here.</p>\n"
+    } else {
+        "</ol>\n"
+    };
     page.write(end)?;
     page.write("</main>\n")?;
     page.write(&pages(about, number))?;
@@ -308,10 +325,14 @@ fn people(about: &About) -> String {
     if about.kind != "group" || about.members.is_empty() {
         return escape(&what(about));
     }
-    let named = about.members.iter().take(MEMBERS).map(|member| match member.role {
-        "member" => name(&member.address),
-        role => format!("{} ({role})", name(&member.address)),
-    });
+    let named = about
+        .members
+        .iter()
+        .take(MEMBERS)
+        .map(|member| match member.role {
+            "member" => name(&member.address),
+            role => format!("{} ({role})", name(&member.address)),
+        });
     let named = named.collect::<Vec<_>>().join(", ");
     let more = match about.members.len().saturating_sub(MEMBERS) {
         0 => String::new(),

@@ -2,9 +2,9 @@
 
 use jiff::civil::Date;
 
+use super::Reader;
 use super::folder::Folder;
 use super::html::{self, escape, name};
-use super::Reader;
 use crate::Error;
 
 /// A conversation in the list.
@@ -47,12 +47,20 @@ pub(super) fn write(folder: &Folder, reader: &Reader, entries: &mut [Entry]) -> 
 fn item(entry: &Entry) -> String {
     let last = entry
         .last
-        .map(|day| format!(", the last on <time datetime=\"{day}\">{}</time>", day.strftime("%-d %B %Y")))
+        .map(|day| {
+            format!(
+                ", the last on <time datetime=\"{day}\">{}</time>",
+                day.strftime("%-d %B %Y")
+            )
+        })
         .unwrap_or_default();
     let pages = match entry.pages.as_slice() {
         [] | [_] => String::new(),
         pages => {
-            let links = pages.iter().zip(1..).map(|(path, number)| format!("<a href=\"{path}\">{number}</a>"));
+            let links = pages
+                .iter()
+                .zip(1..)
+                .map(|(path, number)| format!("<a href=\"{path}\">{number}</a>"));
             format!("<br>Page {}", links.collect::<Vec<_>>().join(" "))
         }
     };

@@ -19,6 +19,18 @@ pub(super) enum Line {
         /// The id of the message that this answers.
         reply_to: Option<String>,
     },
+    /// A file that was sent. The file itself is not in the archive.
+    File {
+        #[serde(flatten)]
+        place: Place,
+        message_id: Option<String>,
+        /// As its sender called it.
+        name: String,
+        /// In bytes.
+        size: u64,
+        media_type: String,
+        reply_to: Option<String>,
+    },
     Notice {
         #[serde(flatten)]
         place: Place,
@@ -71,6 +83,14 @@ impl Line {
                 message_id: id(&text.message_id),
                 text: text.text.clone(),
                 reply_to: id(&text.in_reply_to),
+            },
+            Some(Body::File(file)) => Self::File {
+                place,
+                message_id: id(&file.message_id),
+                name: file.name.clone(),
+                size: file.size,
+                media_type: file.media_type.clone(),
+                reply_to: id(&file.in_reply_to),
             },
             Some(Body::Notice(notice)) => Self::Notice {
                 place,

@@ -68,7 +68,8 @@ impl Store {
         place: Place,
         limit: usize,
     ) -> Result<(Vec<TimelineRow>, Place), Error> {
-        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND (position, arrival) > (?2, ?3)
+        let sql =
+            "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND (position, arrival) > (?2, ?3)
                    ORDER BY position, arrival LIMIT ?4";
         let params = params![
             conversation.as_bytes(),

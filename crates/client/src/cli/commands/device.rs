@@ -25,7 +25,9 @@ pub(super) async fn run<W: Write>(
         Device::Link(asked) => link::run(session, output, asked).await,
         Device::List => list(session, output).await,
         Device::Rename { device, name } => rename(session, output, &device, name).await,
-        Device::Revoke { device, words_file } => revoke(session, output, &device, words_file.as_deref()).await,
+        Device::Revoke { device, words_file } => {
+            revoke(session, output, &device, words_file.as_deref()).await
+        }
     }
 }
 

@@ -225,7 +225,9 @@ async fn show_code<W: Write>(
 fn nobody_came(failure: Failure) -> Failure {
     Failure {
         code: "link_expired".to_owned(),
-        message: "the other device did not finish this while the code was good; run this again for a new code".to_owned(),
+        message:
+            "the other device did not finish this while the code was good; run this again for a new code"
+                .to_owned(),
         ..failure
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn chat(chat: &Chat, time: impl FnOnce(u64) -> String) -> String {
         lines.push(format!("    {}", marks.join(", ")));
     }
     if !chat.draft.is_empty() {
-        lines.push(format!("    begun and not sent: {}", cut(&safe_text::line(&chat.draft))));
+        lines.push(format!(
+            "    begun and not sent: {}",
+            cut(&safe_text::line(&chat.draft))
+        ));
     }
     lines.join("\n")
 }
@@ -124,7 +127,11 @@ pub(super) fn account(account: &Account) -> String {
         managing,
     } = account;
     let server = server.as_deref().unwrap_or("none");
-    let managing = if *managing { ", which manages the account" } else { "" };
+    let managing = if *managing {
+        ", which manages the account"
+    } else {
+        ""
+    };
     let mut text = format!("{address}\n    device {device_id}{managing}\n    server {server}");
     if !registered {
         text.push_str("\n    the server does not know this account yet; run `veche register` again");
@@ -161,7 +168,11 @@ pub(super) fn exported(exported: &Exported) -> String {
     format!(
         "wrote {conversations} {} with {lines} {} into {folder}; begin with index.html there. It is not encrypted: whoever \
          has the folder can read it",
-        if *conversations == 1 { "conversation" } else { "conversations" },
+        if *conversations == 1 {
+            "conversation"
+        } else {
+            "conversations"
+        },
         if *lines == 1 { "line" } else { "lines" },
     )
 }

@@ -1,7 +1,7 @@
 //! What people read of their devices.
 
 use super::cards::qr_code;
-use crate::cli::object::device::{shown_name, short_id};
+use crate::cli::object::device::{short_id, shown_name};
 use crate::cli::object::{Device, Joined, LinkCode, Linked, Recovered, Revoked, Visitor};
 use crate::cli::session::stay::in_words;
 
@@ -11,7 +11,10 @@ const NOBODY_ASKS: &str = "Nobody from Veche, from a bank or from an authority e
 
 pub(super) fn link_code(code: &LinkCode) -> String {
     let (whose, how) = if code.is_new {
-        ("The code of this device", "Type `veche device link CODE` on a device that has the account".to_owned())
+        (
+            "The code of this device",
+            "Type `veche device link CODE` on a device that has the account".to_owned(),
+        )
     } else {
         let server = &code.server;
         (
@@ -19,7 +22,10 @@ pub(super) fn link_code(code: &LinkCode) -> String {
             format!("Type `veche device link CODE --server {server}` there"),
         )
     };
-    let mut text = format!("{whose}:\n\n    {}\n\n{how}, or scan this:\n\n", code.code.0.as_str());
+    let mut text = format!(
+        "{whose}:\n\n    {}\n\n{how}, or scan this:\n\n",
+        code.code.0.as_str()
+    );
     if let Some(image) = qr_code(&code.url.0) {
         text.push_str(&image);
         text.push_str("\n\n");
@@ -62,7 +68,11 @@ pub(super) fn linked(linked: &Linked) -> String {
 
 pub(super) fn joined(joined: &Joined) -> String {
     let address = &joined.address;
-    let may = if joined.managing { ", and manages the account" } else { "" };
+    let may = if joined.managing {
+        ", and manages the account"
+    } else {
+        ""
+    };
     format!(
         "This device is one of {address} now{may}. Your conversations come here by themselves, once another of your \
          devices is online.\n\n{NO_HISTORY}"
@@ -79,8 +89,12 @@ pub(super) fn recovered(recovered: &Recovered) -> String {
     } = recovered;
     let others = match other_devices {
         0 => "It is the account's only device.".to_owned(),
-        1 => "The account has one other device; `veche device revoke` takes out what you have lost.".to_owned(),
-        others => format!("The account has {others} other devices; `veche device revoke` takes out what you have lost."),
+        1 => {
+            "The account has one other device; `veche device revoke` takes out what you have lost.".to_owned()
+        }
+        others => format!(
+            "The account has {others} other devices; `veche device revoke` takes out what you have lost."
+        ),
     };
     let here = match (conversations, other_devices) {
         (0, 0) => "Your conversations do not come back by themselves: others can write to you, and bring you into groups \
@@ -135,6 +149,9 @@ pub(super) fn device(device: &Device) -> String {
         (false, seen) => format!("last seen {seen}"),
     };
     let width = device.width;
-    let row = format!("{name:<width$}  {}  {managing:<8}  {seen}", short_id(&device.device_id));
+    let row = format!(
+        "{name:<width$}  {}  {managing:<8}  {seen}",
+        short_id(&device.device_id)
+    );
     row.trim_end().to_owned()
 }

@@ -73,7 +73,7 @@ fn chats() {
     let check = |change: fn(&mut engine::ConversationView), expected: &str| {
         let mut view = view();
         change(&mut view);
-        assert_eq!(as_text(&Object::of_view(&view)), expected);
+        assert_eq!(as_text(&chat(&view, 0)), expected);
     };
     let room = "ab".repeat(16);
     check(
@@ -122,6 +122,66 @@ fn chats() {
 }
 
 #[test]
+fn marks_of_chats() {
+    let check = |unread, change: fn(&mut engine::ConversationView), expected: &str| {
+        let mut view = view();
+        view.waiting = 0;
+        change(&mut view);
+        let text = as_text(&chat(&view, unread));
+        let marks: Vec<&str> = text.lines().skip(3).map(str::trim).collect();
+        assert_eq!(marks.join("|"), expected);
+    };
+    const HOUR: u64 = 3_600_000;
+    check(0, |_| {}, "");
+    check(3, |_| {}, "3 unread");
+    check(
+        0,
+        |view| view.muted_until = Timestamp::from_ms(AT_MS + HOUR),
+        "muted until 2026-03-01 13:34",
+    );
+    check(0, |view| view.muted_until = Timestamp::from_ms(AT_MS - HOUR), "");
+    check(
+        1,
+        |view| {
+            view.muted_until = super::super::object::FOR_GOOD;
+            view.archived = true;
+            view.draft = "dear\n\u{1b}all".to_owned();
+        },
+        "1 unread, muted, archived|begun and not sent: dear \u{fffd}all",
+    );
+    check(
+        0,
+        |view| view.draft = "é".repeat(100),
+        &format!("begun and not sent: {} …", "é".repeat(60)),
+    );
+}
+
+#[test]
+fn files_have_a_name_and_a_size() {
+    let check = |size, expected: &str| {
+        let file = types::wire::FileRow {
+            message_id: vec![1; 32].into(),
+            size,
+            name: "a\u{202e}gpj.exe".to_owned(),
+            ..types::wire::FileRow::default()
+        };
+        assert_eq!(
+            as_text(&Object::of_row(&row(Body::File(file)), &me())),
+            format!(
+                "  2026-03-01 12:34 [01010101] boris@city.example: the file \"a\u{fffd}gpj.exe\", {expected}\n"
+            )
+        );
+    };
+    check(0, "0 bytes");
+    check(999, "999 bytes");
+    check(1_000, "1.0 kB");
+    check(12_345, "12 kB");
+    check(999_999, "999 kB");
+    check(1_500_000, "1.5 MB");
+    check(4_300_000_000, "4.3 GB");
+}
+
+#[test]
 fn recovery_words_stand_in_a_box() {
     let words: Vec<String> = (1..=24).map(|at| format!("word{at}")).collect();
     let text = as_text(&Object::Registered(registered(&words.join(" "))));
@@ -137,7 +197,9 @@ fn recovery_words_stand_in_a_box() {
     );
     let widths: Vec<usize> = lines[2..=9].iter().map(|line| line.chars().count()).collect();
     assert!(widths.iter().all(|width| *width == widths[0]), "{widths:?}");
-    assert!(text.contains("shown this once") && text.contains("second key to your account"));
+    for part in ["shown this once", "second key to your account", "veche recover"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]
@@ -175,10 +237,11 @@ fn the_rest() {
         device_id: "d".to_owned(),
         server: Some("http://s".to_owned()),
         registered,
+        managing: registered,
     };
     check(
         Object::Account(account(true)),
-        "anna@city.example\n    device d\n    server http://s",
+        "anna@city.example\n    device d, which manages the account\n    server http://s",
     );
     check(
         Object::Account(account(false)),

@@ -1,6 +1,7 @@
 //! Names on the way in, notices on the way out.
 
 use engine::Target;
+use types::DeviceId;
 
 use super::super::{names, notice, object};
 use super::*;
@@ -57,6 +58,45 @@ fn which_conversation_is_meant() {
     check(&ROOM.to_string(), Some(ROOM));
     check("vera", None);
     check("!", None);
+}
+
+#[test]
+fn which_device_is_meant() {
+    let device = |id: [u8; 2], name: &str| engine::DeviceView {
+        device: DeviceId::new([id[0], id[1], 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]),
+        name: name.to_owned(),
+        managing: Some(false),
+        is_this: false,
+        last_seen: None,
+    };
+    let devices = [
+        device([0xab, 0xc1], "laptop"),
+        device([0xab, 0xc2], "phone"),
+        device([0xde, 0xad], "phone"),
+        device([0xbe, 0xef], "abc1"),
+        device([0x11, 0x11], ""),
+    ];
+    let check = |text: &str, expected: Result<usize, &str>| {
+        let found = names::device(text, &devices);
+        let found = found
+            .as_ref()
+            .map(|device| devices.iter().position(|known| known == *device).unwrap());
+        let found = found.map_err(|failure| failure.code.as_str());
+        assert_eq!(found, expected, "{text}");
+    };
+    check(&devices[1].device.to_string(), Ok(1));
+    check(&devices[1].device.to_string().to_uppercase(), Ok(1));
+    check("abc2", Ok(1));
+    check("laptop", Ok(0));
+    check("dead", Ok(2));
+    check("phone", Err("ambiguous_device"));
+    check("abc1", Err("ambiguous_device"));
+    check("abc107", Ok(0));
+    // Too few digits are no id, and nothing is everybody's.
+    check("dea", Err("no_device"));
+    check("Laptop", Err("no_device"));
+    check("0707", Err("no_device"));
+    check("\u{1b}[2J", Err("no_device"));
 }
 
 #[test]
@@ -120,6 +160,22 @@ fn what_happened() {
     check(notice(Kind::Rejoined, &[], ""), "may be missing");
     check(notice(Kind::Gap, &[], ""), "are missing");
     check(notice(Kind::Joined, &[], ""), "brought you in");
+    check(
+        notice(Kind::KeySucceeded, &[], ""),
+        "boris@city.example has another key, which their recovery words vouch for",
+    );
+    check(
+        notice(Kind::DeviceAdded, &[vera], ""),
+        "vera@city.example came in with another device",
+    );
+    check(
+        notice(Kind::DeviceRemoved, &[vera], ""),
+        "a device of vera@city.example is gone",
+    );
+    check(
+        notice(Kind::DeviceRemoved, &[anna], ""),
+        "a device of yours is gone",
+    );
     check(notice(Kind::Unspecified, &[], ""), "update it");
     let own = Notice {
         by: anna.to_owned(),
@@ -154,8 +210,14 @@ fn histories_that_differ_warn_and_say_what_to_do() {
             assert!(words.contains(part), "{words}");
         }
     };
-    check("boris@city.example", &["you and boris@city.example different histories"]);
-    check("anna@city.example", &["this device and another one of yours different"]);
+    check(
+        "boris@city.example",
+        &["you and boris@city.example different histories"],
+    );
+    check(
+        "anna@city.example",
+        &["this device and another one of yours different"],
+    );
     check("", &["left something out", "accepted from you"]);
 }
 
@@ -174,6 +236,17 @@ fn a_wrong_time_says_by_how_much() {
     check(2 * 3_600_000, "2 hours ahead");
     check(-400 * 86_400_000, "400 days behind");
     check(i64::MIN, "days behind");
+}
+
+/// An archive is read when it is too late to run anything.
+#[test]
+fn what_happened_stands_without_advice_where_it_is_kept() {
+    for kind in [NoticeKind::KeyChanged, NoticeKind::RolesChanged] {
+        let notice = notice(kind, &[], "");
+        let (kept, shown) = (notice::happened(&notice, &me()), notice::words(&notice, &me()));
+        assert!(shown.starts_with(&kept) && shown.contains('`'), "{shown}");
+        assert!(!kept.contains('`'), "{kept}");
+    }
 }
 
 #[test]
@@ -205,6 +278,28 @@ fn what_is_news() {
     check(by_me(NoticeKind::Added), false);
     check(by_me(NoticeKind::Created), false);
     check(by_me(NoticeKind::Rejoined), true);
-    // It is about another device of the same person.
+    check(by_me(NoticeKind::DeviceAdded), false);
     check(by_me(NoticeKind::HistoryDiffers), true);
+}
+
+#[test]
+fn what_is_unread() {
+    let check = |row: TimelineRow, expected: bool| {
+        assert_eq!(object::is_unread(&row, 6, &me()), expected, "{row:?}");
+    };
+    let at = |seq: u64, row: TimelineRow| TimelineRow { seq, ..row };
+    check(at(7, said("x")), true);
+    check(at(6, said("x")), false);
+    check(at(0, said("x")), false);
+    check(at(7, row(Body::Undecryptable(true))), true);
+    check(
+        at(7, row(Body::Notice(notice(NoticeKind::Added, &[], "")))),
+        false,
+    );
+    let own = TimelineRow {
+        sender: me().to_string(),
+        ..at(7, said("x"))
+    };
+    check(own, false);
+    // It is about another device of the same person.
 }

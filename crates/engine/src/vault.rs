@@ -1,0 +1,174 @@
+//! What the realm keeps for this account that its devices alone can read: the backup, and the key that it is sealed
+//! under. What is in it is the driver's to write, since it is made of lines that the driver keeps.
+
+use crypto::BackupKey;
+use types::{BlobId, Duration, Timestamp, wire};
+use wire::client_frame::Body;
+use wire::server_frame::Body as ServerBody;
+use zeroize::Zeroizing;
+
+use crate::engine::Engine;
+use crate::link::Request;
+use crate::news::News;
+use crate::{Answer, Command, CommandId, EraView, Error};
+
+/// How long one key seals the backup. What was sealed under it stays readable to whoever gets it, so it is short.
+const ERA: Duration = Duration::from_secs(24 * 3600);
+
+impl Engine {
+    /// Begins what concerns the backup. `None` for any other command.
+    pub(crate) fn run_on_vault(&mut self, id: CommandId, command: &Command) -> Option<Result<(), Error>> {
+        let ask = match command {
+            Command::KeepBlobs { keep, drop } => Body::KeepBlobs(wire::KeepBlobs {
+                keep: keep.iter().map(|blob| blob.to_bytes()).collect(),
+                drop: drop.iter().map(|blob| blob.to_bytes()).collect(),
+            }),
+            Command::FetchManifest => Body::FetchManifest(wire::FetchManifest {}),
+            Command::PutManifest { number, sealed } => Body::PutManifest(wire::PutManifest {
+                number: *number,
+                sealed: sealed.clone(),
+            }),
+            Command::Era => return Some(self.era(id)),
+            Command::SwitchBackup { on } => return Some(self.switch_backup(id, *on)),
+            Command::TakeBack { changes } => return Some(self.take_back(id, changes)),
+            Command::OfferHistory { offer } => {
+                self.core.tell_devices(News::History(offer.clone()));
+                self.core.done(Some(id), Ok(Answer::Done));
+                return Some(Ok(()));
+            }
+            Command::HistoryTaken => {
+                if let Some(account) = &mut self.core.account {
+                    account.state.history = None;
+                }
+                self.core.keep_account();
+                self.core.done(Some(id), Ok(Answer::Done));
+                return Some(Ok(()));
+            }
+            _ => return None,
+        };
+        if let Err(error) = self.core.account() {
+            return Some(Err(error));
+        }
+        if !self.own_is_known {
+            self.deferred.push((id, command.clone()));
+            return Some(Ok(()));
+        }
+        self.core.request(Request::Vault(id), ask);
+        Some(Ok(()))
+    }
+
+    /// The server answered what was asked about the backup.
+    pub(crate) fn vault_answered(&mut self, command: CommandId, answer: ServerBody) {
+        let answer = match answer {
+            ServerBody::BlobsKept(kept) => Answer::Kept {
+                missing: kept
+                    .missing
+                    .iter()
+                    .filter_map(|blob| BlobId::try_from(blob.as_ref()).ok())
+                    .collect(),
+                used: kept.used_bytes,
+                quota: kept.quota_bytes,
+            },
+            ServerBody::Manifest(manifest) => Answer::Manifest {
+                number: manifest.number,
+                sealed: manifest.sealed,
+            },
+            _ => return,
+        };
+        self.core.done(Some(command), Ok(answer));
+    }
+
+    /// The key of the present era, a new one when that is a day old.
+    fn era(&mut self, command: CommandId) -> Result<(), Error> {
+        let due = |era: &wire::BackupEra| Timestamp::from_ms(era.began_ms).after(ERA) <= self.core.now;
+        if self.core.account()?.state.era.as_ref().is_none_or(due) {
+            self.begin_era()?;
+        }
+        let era = self.core.account()?.state.era.clone().unwrap_or_default();
+        let key = era
+            .key
+            .as_ref()
+            .try_into()
+            .map_err(|_| Error::Damaged("the backup's key"))?;
+        self.core.done(
+            Some(command),
+            Ok(Answer::Era(EraView {
+                number: era.number,
+                key: Zeroizing::new(key),
+                wrapped: era.wrapped,
+            })),
+        );
+        Ok(())
+    }
+
+    /// Forgets the key that the backup was sealed under so far: a device that is gone has it.
+    pub(crate) fn begin_era(&mut self) -> Result<(), Error> {
+        let (rng, now) = (self.core.rng.clone(), self.core.now);
+        let Some(account) = &mut self.core.account else {
+            return Err(Error::NoAccount);
+        };
+        let key = Zeroizing::new(rng.bytes::<32>());
+        let backup_key = BackupKey::decode(&account.state.backup_key)?;
+        let era = wire::BackupEra {
+            number: account.state.era.as_ref().map_or(0, |era| era.number) + 1,
+            wrapped: backup_key.wrap(&key, &rng)?,
+            key: key.to_vec().into(),
+            began_ms: now.as_ms(),
+        };
+        account.state.era = Some(era.clone());
+        self.core.keep_account();
+        self.core.tell_devices(News::Era(era));
+        Ok(())
+    }
+
+    /// Another device of the account began an era. Of two that began at once, the higher number or else the key that
+    /// sorts last counts everywhere.
+    pub(crate) fn take_era(&mut self, era: wire::BackupEra) {
+        let Some(account) = &mut self.core.account else {
+            return;
+        };
+        let rank = |era: &wire::BackupEra| (era.number, era.key.clone());
+        let known = account.state.era.as_ref().map(rank);
+        if known.is_none_or(|known| rank(&era) > known) {
+            account.state.era = Some(era);
+            self.core.keep_account();
+        }
+    }
+
+    fn switch_backup(&mut self, command: CommandId, on: bool) -> Result<(), Error> {
+        self.core.account()?;
+        self.take_switch(!on);
+        self.core
+            .tell_devices(News::Backup(wire::BackupSwitch { off: !on }));
+        self.core.done(Some(command), Ok(Answer::Done));
+        Ok(())
+    }
+
+    pub(crate) fn take_switch(&mut self, off: bool) {
+        if let Some(account) = &mut self.core.account {
+            account.state.backup_off = off;
+        }
+        self.core.keep_account();
+    }
+
+    /// Takes back what a backup or an archive holds, as if another device of the account had told it.
+    fn take_back(&mut self, command: CommandId, changes: &[wire::AccountChange]) -> Result<(), Error> {
+        let from = self.core.account()?.device_id;
+        for change in changes.iter().filter_map(|change| change.change.clone()) {
+            self.take_news(from, change)?;
+        }
+        self.core.done(Some(command), Ok(Answer::Done));
+        Ok(())
+    }
+
+    /// Everything that this device would tell another one of its account; for the backup.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`], or what opening a group gives.
+    pub fn everything_to_tell(&mut self) -> Result<Vec<wire::AccountChange>, Error> {
+        let news = self.everything()?.into_iter();
+        Ok(news
+            .map(|change| wire::AccountChange { change: Some(change) })
+            .collect())
+    }
+}
