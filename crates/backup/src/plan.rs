@@ -235,7 +235,7 @@ fn tier(size: u64) -> u32 {
 
 /// Whether the device can write the segment anew without losing anything.
 fn is_held(segment: &Segment, tallies: Tallies<'_>) -> bool {
-    let mut is_held = |range: &Range| tallies(&range.span) == Some(range.tally);
+    let mut is_held = |range: &Range| tallies(&range.span).is_some();
     !segment.is_newer() && segment.ranges.iter().all(&mut is_held)
 }
 

@@ -1,7 +1,7 @@
 //! What holds for any message and any bytes.
 
 use content::{
-    Content, ContentKey, Disposition, Expiration, ExtensionKey, Extensions, ExternalPart, MessageId,
+    Content, ContentKey, Disposition, Envelope, Expiration, ExtensionKey, Extensions, ExternalPart, MessageId,
     NestedPart, Part, PartSemantics,
 };
 use proptest::collection::vec;
@@ -162,6 +162,15 @@ proptest! {
     fn bytes_are_read_without_panicking(bytes: Vec<u8>) {
         if let Ok(content) = Content::decode(&bytes) {
             prop_assert_eq!(content.encode(), bytes);
+        }
+    }
+
+    /// What begins like an envelope, with anything after it.
+    #[test]
+    fn envelopes_are_read_without_panicking(bytes: Vec<u8>) {
+        let bytes = [&[0x83, 1], bytes.as_slice()].concat();
+        if let Ok(Some(envelope)) = Envelope::decode(&bytes) {
+            prop_assert_eq!(envelope.encode(), bytes);
         }
     }
 

@@ -136,6 +136,7 @@ impl Play {
                 Effect::Event(Event::KeyChanged(address)) => self.key_changes.push(address),
                 Effect::Event(Event::Trouble(error)) => panic!("{error}"),
                 Effect::Event(_) | Effect::Disconnect => {}
+                Effect::ReadFile { .. } | Effect::WriteFile { .. } => panic!("no files here"),
             }
         }
     }

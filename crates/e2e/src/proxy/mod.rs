@@ -83,20 +83,20 @@ impl Proxy {
         lock(&self.play).script = script;
     }
 
-    /// Puts an entry of its own making at the end of what this account's devices are shown of a conversation.
+    /// Puts an entry of its own making at the end of what the devices of these accounts are shown of a conversation.
     ///
     /// # Errors
-    /// When nobody has logged in under that name.
-    pub fn append(&self, handle: &str, conversation: ConversationId, body: EntryBody) -> Result<()> {
+    /// When somebody has never logged in under that name.
+    pub fn append(&self, handles: &[&str], conversation: ConversationId, body: &EntryBody) -> Result<()> {
         let log = LogId::Conversation(conversation);
-        lock(&self.play).stage.append_for(handle, log, body)
+        lock(&self.play).stage.append_for(handles, log, body)
     }
 
-    /// The same for the mailboxes of this account's devices.
+    /// The same for the mailboxes of an account's devices.
     ///
     /// # Errors
     /// As [`append`](Self::append).
-    pub fn post(&self, handle: &str, body: EntryBody) -> Result<()> {
+    pub fn post(&self, handle: &str, body: &EntryBody) -> Result<()> {
         lock(&self.play).stage.post_to(handle, body)
     }
 

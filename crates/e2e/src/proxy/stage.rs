@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use types::wire::client_frame::Body as Ask;
 use types::wire::server_frame::Body as Say;
@@ -66,21 +67,7 @@ impl Play {
 
 impl Stage {
     /// Puts an entry at the end of what a device is shown of a log, at once when it is following; gives its number.
-    pub fn append(&mut self, device: DeviceId, log: LogId, body: EntryBody) -> u64 {
-        self.invented_entries += 1;
-        let mut entry_id = [0xE5; 16];
-        entry_id[8..].copy_from_slice(&self.invented_entries.to_be_bytes());
-        self.append_as(device, log, entry_id.to_vec().into(), body)
-    }
-
-    /// The same under an entry id that matters.
-    pub fn append_as(
-        &mut self,
-        device: DeviceId,
-        log: LogId,
-        entry_id: bytes::Bytes,
-        body: EntryBody,
-    ) -> u64 {
+    pub fn append(&mut self, device: DeviceId, log: LogId, entry_id: Bytes, body: EntryBody) -> u64 {
         let entry = Entry {
             seq: 0,
             entry_id,
@@ -106,16 +93,21 @@ impl Stage {
         self.views.get(&(device, log)).map_or(0, View::last)
     }
 
-    pub(super) fn append_for(&mut self, handle: &str, log: LogId, body: EntryBody) -> Result<()> {
-        for device in self.devices(handle)? {
-            self.append(device, log, body.clone());
+    /// Shows these accounts' devices the same entry, under the same id.
+    pub(super) fn append_for(&mut self, handles: &[&str], log: LogId, body: &EntryBody) -> Result<()> {
+        let entry_id = self.new_entry_id();
+        for handle in handles {
+            for device in self.devices(handle)? {
+                self.append(device, log, entry_id.clone(), body.clone());
+            }
         }
         Ok(())
     }
 
-    pub(super) fn post_to(&mut self, handle: &str, body: EntryBody) -> Result<()> {
+    pub(super) fn post_to(&mut self, handle: &str, body: &EntryBody) -> Result<()> {
+        let entry_id = self.new_entry_id();
         for device in self.devices(handle)? {
-            self.append(device, LogId::Mailbox(device), body.clone());
+            self.append(device, LogId::Mailbox(device), entry_id.clone(), body.clone());
         }
         Ok(())
     }
@@ -125,6 +117,12 @@ impl Stage {
             self.view(device, log).skip();
         }
         Ok(())
+    }
+
+    fn new_entry_id(&mut self) -> Bytes {
+        self.invented_entries += 1;
+        let id = [[0xE5; 8], self.invented_entries.to_be_bytes()];
+        Bytes::copy_from_slice(id.as_flattened())
     }
 
     fn devices(&self, handle: &str) -> Result<Vec<DeviceId>> {

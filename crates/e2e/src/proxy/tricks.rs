@@ -130,7 +130,7 @@ fn accept(stage: &mut Stage, device: DeviceId, submit: &Submit, shown: bool) -> 
         stage.invent(log);
     }
     match entry_of(submit, device) {
-        Some(body) if shown => stage.append_as(device, log, submit.entry_id.clone(), body),
+        Some(body) if shown => stage.append(device, log, submit.entry_id.clone(), body),
         _ => stage.last(device, log) + 1,
     }
 }

@@ -22,7 +22,7 @@ fn a_commit_that_only_the_server_made() -> Result<()> {
     let bundle = made_up.commit(&[Change::Add(spy.key_package)])?;
     for sender in [outsider.device_id(), yard.mallory.device_id()] {
         let entry = tricks::made_up(sender, Content::Commit(bundle.commit.clone().into()));
-        yard.town.proxy.append("boris", yard.conversation(), entry)?;
+        yard.town.proxy.append(&["boris"], yard.conversation(), &entry)?;
     }
     assert_eq!(news(&yard.boris)?, ["<undecryptable>", "<undecryptable>"]);
     assert_eq!(chat(&yard.boris, &yard.id)?, before);
@@ -61,9 +61,8 @@ fn a_commit_that_its_sender_has_no_right_to() -> Result<()> {
             "an honest server refuses it"
         );
         let entry = tricks::entry_of(&submit, yard.mallory.device_id()).context("a commit")?;
-        for member in ["anna", "boris"] {
-            yard.town.proxy.append(member, yard.group.id(), entry.clone())?;
-        }
+        let everybody = ["anna", "boris"];
+        yard.town.proxy.append(&everybody, yard.conversation(), &entry)?;
         yard.group.clear_pending();
     }
     for member in [&yard.anna, &yard.boris] {
@@ -86,7 +85,7 @@ fn a_message_of_an_epoch_that_was_not_allowed() -> Result<()> {
     yard.group.apply_pending()?;
     let message = yard.group.encrypt(b"anything")?;
     let entry = tricks::made_up(yard.mallory.device_id(), Content::Application(message.into()));
-    yard.town.proxy.append("boris", yard.conversation(), entry)?;
+    yard.town.proxy.append(&["boris"], yard.conversation(), &entry)?;
     // What looks like evidence of a missed commit makes him rejoin, which leads to where the others are.
     let read = news(&yard.boris)?;
     assert_eq!(read, ["<rejoined>"]);
@@ -170,7 +169,7 @@ fn to_keep_somebody_in_who_was_removed() -> Result<()> {
     let opened = yard.group.process(&message, now())?;
     assert!(matches!(opened, Processed::Application { .. }), "she reads it");
     // An honest server takes nothing of an epoch that is over, so whoever is shown such a thing knows.
-    yard.town.proxy.append("anna", yard.conversation(), said)?;
+    yard.town.proxy.append(&["anna"], yard.conversation(), &said)?;
     let read = news(&yard.anna)?;
     assert_eq!(read, ["<history_differs>", "the key lies under the mat"]);
     Ok(())

@@ -26,7 +26,7 @@ fn an_invitation_that_opens_nothing() -> Result<()> {
     }
     town.proxy.play(offers(elsewhere.offer()?));
     for entry in [garbled, for_another] {
-        town.proxy.post("boris", entry)?;
+        town.proxy.post("boris", &entry)?;
     }
     assert_eq!(news(&boris)?, [""; 0]);
     assert_eq!(boris.run(&["chats"])?, [Value::Null; 0], "nothing was joined");
@@ -78,7 +78,7 @@ fn another_group_in_the_place_of_one_by_an_invitation() -> Result<()> {
         &["boris@town.example"],
     )?;
     yard.town.proxy.play(offers(made_up.group.offer()?));
-    yard.town.proxy.post("boris", made_up.welcome)?;
+    yard.town.proxy.post("boris", &made_up.welcome)?;
     assert_eq!(news(&yard.boris)?, [""; 0]);
     assert_eq!(chat(&yard.boris, &yard.id)?, before);
 
@@ -105,7 +105,7 @@ fn another_group_in_the_place_of_one_that_it_says_is_over() -> Result<()> {
     news(&yard.boris)?;
     assert_eq!(chat(&yard.boris, &yard.id)?.0, "ended");
     yard.town.proxy.play(offers(made_up.group.offer()?));
-    yard.town.proxy.post("boris", made_up.welcome)?;
+    yard.town.proxy.post("boris", &made_up.welcome)?;
     // A new membership is what it looks like, and is shown as one: by whom, and as a stranger's request.
     assert_eq!(news(&yard.boris)?, ["<joined>"]);
     assert_eq!(notice(&yard.boris, &yard.id, "joined")?["by"], "eve@town.example");
@@ -137,7 +137,7 @@ fn an_old_invitation_after_the_membership() -> Result<()> {
             _ => None,
         })),
     );
-    yard.town.proxy.post("boris", welcome)?;
+    yard.town.proxy.post("boris", &welcome)?;
     assert_eq!(news(&yard.boris)?, [""; 0]);
     assert_eq!(chat(&yard.boris, &yard.id)?.0, "ended");
     Ok(())

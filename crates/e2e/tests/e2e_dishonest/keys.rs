@@ -244,7 +244,13 @@ fn an_older_list_of_devices() -> Result<()> {
 
     town.proxy.play(Script::honest());
     let failed = failure(group(&anna, &["boris"]));
-    assert_eq!(failed.code, "forged", "{failed}");
+    assert_eq!(failed.code, "old_device_list", "{failed}");
+    assert!(
+        failed
+            .message
+            .contains("an older list of the devices of boris@town.example"),
+        "{failed}"
+    );
     assert_eq!(town.submits("anna"), before, "nothing was sent");
     Ok(())
 }
@@ -312,7 +318,7 @@ fn an_impostor_in_a_group_by_an_admin_who_helps_the_server() -> Result<()> {
     );
 
     let entry = tricks::entry_of(&submit, mallory.device_id()).expect("a commit");
-    town.proxy.append("anna", yard, entry)?;
+    town.proxy.append(&["anna"], yard, &entry)?;
     let read = news(&anna)?;
     assert!(read.contains(&"<added>".to_owned()), "{read:?}");
     assert!(read.contains(&"<key_changed>".to_owned()), "{read:?}");

@@ -118,7 +118,15 @@ fn that_entries_are_gone() -> Result<()> {
             }
             vec![frame.into()]
         }));
-    assert_eq!(news(&yard.boris)?, ["<gap>", "<rejoined>"]);
+    let n = news(&yard.boris)?;
+    for (g, f) in yard.town.proxy.seen().iter().rev().take(40).rev() {
+        eprintln!(
+            "DBG {} {:?}",
+            g.address,
+            format!("{f:?}").chars().take(300).collect::<String>()
+        );
+    }
+    assert_eq!(n, ["<gap>", "<rejoined>"]);
     say(&yard.anna, &yard.id, "once more")?;
     assert_eq!(news(&yard.boris)?, ["once more"]);
     Ok(())
