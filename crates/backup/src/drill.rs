@@ -291,7 +291,7 @@ impl Drill {
         if (counts.rows, counts.erased) != (segment.rows, segment.erased) {
             findings.push(Finding::Counts {
                 segment: id,
-                said: segment.rows + segment.erased,
+                said: segment.rows.saturating_add(segment.erased),
                 found: counts.rows + counts.erased,
             });
         }

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use crypto::{BackupKey, RecoveryKey, Rng};
+use crypto::{BackupKey, BackupSecret, RecoveryKey, Rng};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::header::Header;
+use crate::header::{Header, Kind};
 
 /// The key that an account's devices seal under at present. Once the next era has begun, they forget it: what was sealed
 /// under it opens with the recovery words alone.
@@ -43,6 +43,19 @@ impl Era {
         Ok(Self { number, key, wrapped })
     }
 
+    /// The era that a sealed manifest belongs to: a device that came back by the words goes on from it.
+    ///
+    /// # Errors
+    /// [`Error::NotABackup`], [`Error::Newer`], and [`Error::Words`] when it was sealed to other words.
+    pub fn of_manifest(sealed: &[u8], secret: &BackupSecret) -> Result<Self, Error> {
+        let clear = sealed
+            .first_chunk()
+            .ok_or(Error::NotABackup(Kind::Manifest.name()))?;
+        let header = Header::decode(Kind::Manifest, clear)?;
+        let key = Unlock::Secret(secret).era_key(&header)?;
+        Self::from_parts(header.era, key, header.wrapped)
+    }
+
     /// Its number.
     pub fn number(&self) -> u64 {
         self.number
@@ -70,6 +83,8 @@ impl fmt::Debug for Era {
 pub enum Unlock<'a> {
     /// The recovery words open everything.
     Words(&'a RecoveryKey),
+    /// So does what they give for the backup alone.
+    Secret(&'a BackupSecret),
     /// A device opens what was sealed in the present era: the manifest, and the newest segments.
     Era(&'a Era),
 }
@@ -78,6 +93,7 @@ impl Unlock<'_> {
     pub(crate) fn era_key(&self, header: &Header) -> Result<Zeroizing<[u8; 32]>, Error> {
         match self {
             Self::Words(words) => words.unwrap(&header.wrapped).map_err(|_| Error::Words),
+            Self::Secret(secret) => secret.unwrap(&header.wrapped).map_err(|_| Error::Words),
             Self::Era(era) if era.number == header.era => Ok(era.key.clone()),
             Self::Era(era) => Err(Error::OtherEra {
                 found: header.era,

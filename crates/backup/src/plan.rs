@@ -83,7 +83,7 @@ pub fn plan(manifest: &Manifest, held: Holdings<'_>, now: Timestamp) -> Result<P
         return Err(Error::NewerMinor { minor });
     }
     let segments = &manifest.segments;
-    let number = manifest.number + 1;
+    let number = manifest.number.saturating_add(1);
     let increments = increments(segments, held.spans, held.tally);
     let mut told = held.gone.to_vec();
     told.retain(|place| {
@@ -132,7 +132,7 @@ impl Plan {
     ) -> Result<Replacement, Error> {
         let is_planned = self.writes.len() == written.len()
             && self.cards == cards.is_some()
-            && self.number == manifest.number + 1
+            && self.number == manifest.number.saturating_add(1)
             && self
                 .writes
                 .iter()
@@ -235,7 +235,7 @@ fn tier(size: u64) -> u32 {
 
 /// Whether the device can write the segment anew without losing anything.
 fn is_held(segment: &Segment, tallies: Tallies<'_>) -> bool {
-    let mut is_held = |range: &Range| tallies(&range.span).is_some();
+    let mut is_held = |range: &Range| tallies(&range.span) == Some(range.tally);
     !segment.is_newer() && segment.ranges.iter().all(&mut is_held)
 }
 

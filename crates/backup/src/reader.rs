@@ -203,17 +203,25 @@ impl SegmentReader {
     }
 
     fn count(&mut self, read: &Read) -> Result<(), Error> {
+        let counts = &mut self.counts;
         match read {
-            Read::End(_) if !self.is_over() => Err(Error::Malformed("end of a segment")),
-            Read::End(counts) if *counts != self.counts => Err(Error::Counts),
-            Read::End(_) => Ok(()),
-            Read::Frame(_) | Read::Unknown => {
-                self.counts.frames += 1;
-                self.counts.rows += u64::from(matches!(read, Read::Frame(Frame::Row(_))));
-                self.counts.erased += u64::from(matches!(read, Read::Frame(Frame::Erased(_))));
-                Ok(())
-            }
+            Read::End(said) => return self.check_end(said),
+            Read::Frame(Frame::Row(_)) => counts.rows = counts.rows.saturating_add(1),
+            Read::Frame(Frame::Erased(_)) => counts.erased = counts.erased.saturating_add(1),
+            Read::Frame(_) | Read::Unknown => {}
         }
+        counts.frames = counts.frames.saturating_add(1);
+        Ok(())
+    }
+
+    fn check_end(&self, said: &wire::BackupCounts) -> Result<(), Error> {
+        if !self.is_over() {
+            return Err(Error::Malformed("end of a segment"));
+        }
+        if *said != self.counts {
+            return Err(Error::Counts);
+        }
+        Ok(())
     }
 
     /// All blocks are opened, and nothing but padding is left.

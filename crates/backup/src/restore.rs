@@ -129,7 +129,7 @@ impl Restore {
         loop {
             match self.walk.step()? {
                 Step::Nothing => return Ok(None),
-                Step::Unknown => self.progress.unknown += 1,
+                Step::Unknown => self.progress.unknown = self.progress.unknown.saturating_add(1),
                 Step::End(segment, _) => self.progress.bytes += segment.size,
                 Step::Frame(frame) => {
                     self.progress.frames += 1;

@@ -1,5 +1,6 @@
 //! What a manifest says of a segment.
 
+use types::limits::BLOB_BYTES;
 use types::{BlobId, Timestamp, wire};
 
 use crate::{Error, MINOR, Place, Span, Tally};
@@ -58,6 +59,9 @@ impl Segment {
         if !ranges.is_sorted_by(|one, next| one.span.is_before(&next.span)) {
             return Err(Error::Malformed("order of ranges"));
         }
+        if segment.size > BLOB_BYTES {
+            return Err(WHAT);
+        }
         Ok(Self {
             id: BlobId::try_from(segment.id.as_ref()).map_err(|_| WHAT)?,
             number: segment.number,
@@ -92,8 +96,8 @@ impl Segment {
 
 impl Range {
     fn from_wire(range: &wire::BackupRange) -> Result<Self, Error> {
-        let conversation = range.conversation.as_ref().try_into();
-        let (Ok(conversation), 1..) = (conversation, range.first) else {
+        let is_stretch = (1..=range.last).contains(&range.first);
+        let (Ok(conversation), true) = (range.conversation.as_ref().try_into(), is_stretch) else {
             return Err(Error::Malformed("range of a segment"));
         };
         let span = Span {

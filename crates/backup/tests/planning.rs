@@ -266,6 +266,10 @@ fn a_device_that_lacks_lines_leaves_segments_alone() {
             let new = plan.replace(&old, Vec::new(), None).unwrap().manifest;
             assert_eq!(new.tombstones.len(), 1, "the row must not come back");
             assert_eq!(new.compacted, old.compacted);
+            let later = now().after(Duration::from_secs(100 * 24 * 3600));
+            let plan = backup::plan(&new, held(&[], &[], &mut |_| tally), later).unwrap();
+            let new = plan.replace(&new, Vec::new(), None).unwrap().manifest;
+            assert_eq!(new.tombstones.len(), 1, "nor ever");
         }
     }
 }

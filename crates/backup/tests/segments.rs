@@ -171,6 +171,11 @@ fn nothing_can_be_cut_off_or_put_behind() {
         shorter.size = len as u64;
         assert!(open(&shorter, account.unlock(), &sealed[..len]).is_err(), "{len}");
     }
+    // Between two blocks, too, it shows that the last one is missing.
+    let mut shorter = segment.clone();
+    shorter.size = (HEADER + SEALED) as u64;
+    let cut = open(&shorter, account.unlock(), &sealed[..HEADER + SEALED]);
+    assert!(matches!(cut, Err(Error::Damaged { block: 0, .. })));
     let longer = [&sealed[..], &[0]].concat();
     let expected = segment.size;
     assert_eq!(
@@ -453,6 +458,26 @@ proptest! {
         prop_assert!(open(&segment, account.unlock(), &bytes).is_err());
         prop_assert!(backup::Manifest::open(&bytes, 1, account.unlock()).is_err());
         drop(Position::decode(&bytes));
+    }
+
+    /// Kept on a disk that spoils it.
+    #[test]
+    fn any_position_is_gone_on_from_without_panicking(near in 0_u64..10_000, far: u64, numbers: [u64; 4]) {
+        let account = Account::new(19);
+        let (written, sealed) = account.segment(&[row(1, 1, "x"), row(1, 2, "y")]);
+        let manifest = manifest([written]);
+        for offset in [near, far] {
+            let position = wire::BackupPosition {
+                number: 1,
+                segment: manifest.segments[0].id.to_bytes(),
+                offset,
+                counts: Some(wire::BackupCounts { frames: numbers[0], rows: numbers[1], erased: numbers[2] }),
+                unknown: numbers[3],
+            };
+            let position = Position::decode(&prost::Message::encode_to_vec(&position)).unwrap();
+            let mut reader = Restore::resume(&manifest, &position).unwrap();
+            prop_assert!(go_on(&mut reader, account.unlock(), 1_000, |_| Some(&sealed)).is_err());
+        }
     }
 
     /// Sealed by one who may, and nonsense.

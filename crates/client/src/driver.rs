@@ -25,7 +25,7 @@ use engine::{AccountView, Answer, Command, ConversationView, DeviceView, Engine,
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use types::wire::TimelineRow;
-use types::{ConversationId, EntryId};
+use types::{ConversationId, EntryId, Timestamp};
 
 use crate::store::{Arrival, Arrived, Place, Store};
 use crate::{Error, ServerUrl, system};
@@ -165,6 +165,14 @@ impl Client {
     /// [`Error::Stopped`] or [`Error::Closed`].
     pub async fn account(&self) -> Result<Option<AccountView>, Error> {
         self.view(|engine| engine.account()).await
+    }
+
+    /// When the device has something to do by itself next.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Closed`].
+    pub async fn next_wakeup(&self) -> Result<Option<Timestamp>, Error> {
+        self.view(|engine| engine.next_wakeup()).await
     }
 
     /// The account's devices, as far as this one knows without asking the server.

@@ -1,8 +1,8 @@
 //! What holds for any message and any bytes.
 
 use content::{
-    Content, ContentKey, Disposition, Envelope, Expiration, ExtensionKey, Extensions, ExternalPart, MessageId,
-    NestedPart, Part, PartSemantics,
+    Content, ContentKey, Disposition, Envelope, Expiration, ExtensionKey, Extensions, ExternalPart,
+    MessageId, NestedPart, Part, PartSemantics,
 };
 use proptest::collection::vec;
 use proptest::option;

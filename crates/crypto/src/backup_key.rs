@@ -1,5 +1,7 @@
 //! The key that history backups are sealed to: anybody with the public half can seal, the recovery words alone open.
 
+use std::fmt;
+
 use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
@@ -53,7 +55,26 @@ impl BackupKey {
     }
 }
 
-impl RecoveryKey {
+/// The secret half of a [`BackupKey`]. It opens the backup, and nothing else that the recovery words open: a device that
+/// is interrupted while it reads a backup may keep this until it is done, and need not keep the words.
+#[derive(Clone)]
+pub struct BackupSecret(Zeroizing<[u8; 32]>);
+
+impl BackupSecret {
+    /// Reads what [`as_bytes`](Self::as_bytes) gave.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let bytes = bytes.try_into().map_err(|_| Error::Malformed(WHAT))?;
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+
+    /// Its 32 bytes, to be kept on the person's device for a while.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Opens what [`BackupKey::wrap`] closed.
     ///
     /// # Errors
@@ -63,7 +84,7 @@ impl RecoveryKey {
             .split_at_checked(x_wing::CIPHERTEXT_SIZE)
             .ok_or(Error::Unseal)?;
         let encapsulated = Ciphertext::try_from(encapsulated).map_err(|_| Error::Unseal)?;
-        let secret = DecapsulationKey::from(*self.backup_secret()).decapsulate(&encapsulated);
+        let secret = DecapsulationKey::from(*self.0).decapsulate(&encapsulated);
         let opened = Zeroizing::new(
             cipher(secret.as_ref())
                 .decrypt(&Nonce::default(), sealed)
@@ -72,6 +93,27 @@ impl RecoveryKey {
         Ok(Zeroizing::new(
             opened.as_slice().try_into().map_err(|_| Error::Unseal)?,
         ))
+    }
+}
+
+impl fmt::Debug for BackupSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BackupSecret([redacted])")
+    }
+}
+
+impl RecoveryKey {
+    /// What opens the backup without the words.
+    pub fn backup_secret(&self) -> BackupSecret {
+        BackupSecret(self.derive(b"veche backup key v1"))
+    }
+
+    /// Opens what [`BackupKey::wrap`] closed.
+    ///
+    /// # Errors
+    /// [`Error::Unseal`] when it was sealed to other words, or was changed.
+    pub fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
+        self.backup_secret().unwrap(wrapped)
     }
 }
 
@@ -99,6 +141,8 @@ mod tests {
             RecoveryKey::generate(&rng).unwrap(&wrapped).err(),
             Some(Error::Unseal)
         );
+        let kept = BackupSecret::decode(words.backup_secret().as_bytes()).unwrap();
+        assert_eq!(*kept.unwrap(&wrapped).unwrap(), [9; 32]);
         for at in [0, 700, 1119, 1120, wrapped.len() - 1] {
             let mut changed = wrapped.to_vec();
             changed[at] ^= 1;

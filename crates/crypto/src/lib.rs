@@ -20,7 +20,7 @@ mod succession;
 pub mod testing;
 
 pub use account_conversation::{account_conversation, is_account_conversation};
-pub use backup_key::BackupKey;
+pub use backup_key::{BackupKey, BackupSecret};
 pub use certificate::{DeviceCertificate, IssueCertificate};
 pub use device_list::{DeviceList, IssueDeviceList};
 pub use file::{FileKey, Piece};

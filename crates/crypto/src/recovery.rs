@@ -71,11 +71,7 @@ impl RecoveryKey {
 
     /// The X-Wing public key that the words give: the history backup is sealed to it.
     pub fn backup_key(&self) -> BackupKey {
-        BackupKey::of(&self.backup_secret())
-    }
-
-    pub(crate) fn backup_secret(&self) -> Zeroizing<[u8; 32]> {
-        self.derive(b"veche backup key v1")
+        BackupKey::of(self.backup_secret().as_bytes())
     }
 
     pub(crate) fn sign(&self, message: &Labelled) -> bytes::Bytes {
@@ -126,7 +122,7 @@ impl RecoveryKey {
     }
 
     /// A key of its own for each use.
-    fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, self.0.as_slice())
             .expand(label, key.as_mut_slice())

@@ -391,14 +391,11 @@ fn leave(
     let conversation = find_group(conversations, conversation)?;
     if accounts(core, conversation)?.len() <= 1 {
         // Nobody is there who could commit it.
+        tell_left(core, conversation)?;
         receive::end(core, conversation)?;
         return Ok(Some(Answer::Done));
     }
-    if conversation
-        .outbox
-        .iter()
-        .any(|item| matches!(item.kind, Kind::Leave))
-    {
+    if conversation.is_leaving() {
         return Err(Error::Ended);
     }
     leave_with_all_devices(core, conversation, Some(id))?;
@@ -422,15 +419,20 @@ pub(crate) fn leave_with_all_devices(
         };
         core.enqueue(conversation, Kind::Change(change), None);
     }
-    let left = wire::ConversationLeft {
-        conversation: conversation.id.to_bytes(),
-        epoch: conversation
-            .group(&core.account()?.mls)?
-            .map_or(0, mls::Group::epoch),
-    };
-    core.tell_devices(News::Left(left));
+    tell_left(core, conversation)?;
     core.enqueue(conversation, Kind::Leave, command);
     outbox::flush(core, conversation)
+}
+
+/// A device of this account that is just on its way in is to leave as well.
+fn tell_left(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    let group = conversation.group(&core.account()?.mls)?;
+    let epoch = group.map_or(0, mls::Group::epoch);
+    core.tell_devices(News::Left(wire::ConversationLeft {
+        conversation: conversation.id.to_bytes(),
+        epoch,
+    }));
+    Ok(())
 }
 
 fn accept(

@@ -7,7 +7,7 @@ use prost::Message;
 use types::{Address, ConversationId, EntryId, Timestamp, wire};
 use wire::ConversationStanding as Standing;
 
-use crate::item::Item;
+use crate::item::{Item, Kind};
 use crate::journal::Journal;
 use crate::{Error, history, keys, leaves};
 
@@ -45,8 +45,8 @@ pub(crate) struct Sync {
     pub(crate) rejoin: Option<(EntryId, Rejoin)>,
     /// People were told that the server's clock is wrong.
     pub(crate) told_wrong_time: bool,
-    /// What was told of the conversation was found wanting, and is to be told anew.
-    pub(crate) told_anew: bool,
+    /// How often what the server gave did not go on from what is known.
+    pub(crate) strange: u32,
     /// Every leaf was found to belong here, by what was known then.
     pub(crate) leaves_are_right: Option<leaves::Basis>,
 }
@@ -113,6 +113,11 @@ impl Conversation {
     /// Everything that the server had when it was asked is applied.
     pub(crate) fn is_synced(&self) -> bool {
         self.sync.head.is_some_and(|head| self.state.cursor >= head)
+    }
+
+    /// The person wants to leave, and the server does not know yet.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.outbox.iter().any(|item| matches!(item.kind, Kind::Leave))
     }
 
     /// This device is to put itself into the group by an external commit.

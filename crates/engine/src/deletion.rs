@@ -7,7 +7,6 @@ use wire::client_frame::Body;
 use crate::commands::leave_with_all_devices;
 use crate::conversation::Conversation;
 use crate::engine::Engine;
-use crate::item::{Item, Kind};
 use crate::link::Request;
 use crate::{Answer, CommandId, Error, keys};
 
@@ -23,7 +22,7 @@ impl Engine {
             let others = conversation
                 .group(&mls)?
                 .is_some_and(|group| group.accounts().len() > 1);
-            if is_shared && others && !leaves(conversation) {
+            if is_shared && others && !conversation.is_leaving() {
                 leave_with_all_devices(&mut self.core, conversation, None)?;
             }
         }
@@ -32,7 +31,7 @@ impl Engine {
 
     /// Once it is out of every conversation, the account goes.
     pub(crate) fn finish_deleting(&mut self) -> Result<(), Error> {
-        let waits = || self.conversations.values().any(leaves);
+        let waits = || self.conversations.values().any(Conversation::is_leaving);
         let asked = || self.core.link.is_asking(&Request::DeleteAccount);
         if self.deleting.is_none() || !self.core.link.is_online() || waits() || asked() {
             return Ok(());
@@ -50,9 +49,4 @@ impl Engine {
         self.core.done(command, Ok(Answer::Deleted));
         self.hang_up();
     }
-}
-
-fn leaves(conversation: &Conversation) -> bool {
-    let is_leave = |item: &Item| matches!(item.kind, Kind::Leave);
-    conversation.outbox.iter().any(is_leave)
 }

@@ -318,11 +318,16 @@ impl Engine {
         self.core.link.is_online()
     }
 
-    /// Logged in, everything that the server had is applied, and all of it is on disk.
+    /// Logged in, everything that the server had is applied and on disk, and the account's other devices are told what
+    /// there is to tell.
     pub fn is_caught_up(&self) -> bool {
         let read = |conversation: &Conversation| {
-            let read = !conversation.is_read() || conversation.is_synced();
-            read && !conversation.is_outside()
+            let told = conversation.kind() != ConversationKind::Account || conversation.outbox.is_empty();
+            let read = !conversation.is_read() || conversation.is_synced() && told;
+            // What waits for others to vouch for it may wait for long.
+            let stuck = conversation.standing() == wire::ConversationStanding::Joining
+                && conversation.sync.strange > 1;
+            read && (!conversation.is_outside() || stuck)
         };
         self.core.link.is_online()
             && self.core.link.is_settled()

@@ -221,6 +221,7 @@ fn join(
         core.notice(conversation.id, (entry_id, 0, body.joined_after), at, notice);
     }
     core.event(Event::Conversation(conversation.id));
+    news::place(core, &mut conversation);
     news::offer(core, &mut conversation)?;
     receive::subscribe(core, &mut conversation);
     conversations.insert(conversation.id, conversation);

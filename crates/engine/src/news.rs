@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use mls::ConversationKind;
 use prost::Message;
 use types::{Address, ConversationId, DeviceId, Duration, Timestamp, wire};
@@ -17,10 +18,12 @@ use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::item::{Item, Kind};
-use crate::{Error, Event, devices, outbox, rejoin};
+use crate::{Error, Event, devices, outbox, receive, rejoin};
 
 /// Bytes of changes in one message.
 const MESSAGE: usize = 32 << 10;
+/// Words about conversations that are not known yet, of each kind, that are kept.
+const AHEAD: usize = 1000;
 /// Devices that could tell a newcomer everything take turns within this time, so that one does.
 const TURN_MS: u32 = 3_000;
 
@@ -65,15 +68,55 @@ impl Engine {
             let Ok(news) = wire::AccountNews::decode(heard.content.as_slice()) else {
                 continue;
             };
+            let snapshot = !news.snapshot_for.is_empty();
+            if snapshot && !self.is_wanted(&news.snapshot_for) {
+                continue;
+            }
             for change in news.changes.into_iter().filter_map(|change| change.change) {
                 // What this device says of the same thing stands later in the log, and counts.
-                if !self.has_later_word(&change)? {
-                    self.take_news(heard.from, change)?;
+                if self.has_later_word(&change)? || snapshot && self.has_heard_of(&change) {
+                    continue;
                 }
+                if !snapshot {
+                    self.hear_of(&change);
+                }
+                self.take_news(heard.from, change)?;
             }
         }
         self.answer_newcomers()?;
         self.tell_news()
+    }
+
+    /// A snapshot is for this device, and it was not told everything yet.
+    fn is_wanted(&self, snapshot_for: &[u8]) -> bool {
+        self.core.account.as_ref().is_some_and(|account| {
+            account.state.wants_snapshot && account.device_id.as_bytes() == snapshot_for
+        })
+    }
+
+    fn has_heard_of(&self, news: &News) -> bool {
+        let about = name(news);
+        self.core
+            .account
+            .as_ref()
+            .is_some_and(|account| account.state.heard_of.iter().any(|name| *name == about))
+    }
+
+    /// Until it was told everything, a newcomer remembers what it was told of since it came.
+    fn hear_of(&mut self, news: &News) {
+        let Some(account) = self
+            .core
+            .account
+            .as_mut()
+            .filter(|account| account.state.wants_snapshot)
+        else {
+            return;
+        };
+        let about = Bytes::from(name(news));
+        if !account.state.heard_of.contains(&about) {
+            account.state.heard_of.push(about);
+            self.core.keep_account();
+        }
     }
 
     fn has_later_word(&self, news: &News) -> Result<bool, Error> {
@@ -85,6 +128,9 @@ impl Engine {
             .map(|conversation| &conversation.outbox);
         let says = |item: &Item| match &item.kind {
             Kind::Message(content) => wire::AccountNews::decode(content.clone()).is_ok_and(|news| {
+                if !news.snapshot_for.is_empty() {
+                    return false;
+                }
                 let mut changes = news.changes.iter().filter_map(|change| change.change.as_ref());
                 changes.any(|change| name(change) == about)
             }),
@@ -95,12 +141,21 @@ impl Engine {
 
     pub(crate) fn take_news(&mut self, from: DeviceId, news: News) -> Result<(), Error> {
         match news {
-            News::Read(mark) => self.with_named(&mark.conversation, |core, conversation| {
-                read_up_to(core, conversation, mark.seq);
-            }),
+            News::Read(mark) => {
+                let read = |core: &mut Core, conversation: &mut Conversation| {
+                    read_up_to(core, conversation, mark.seq);
+                };
+                if !self.with_named(&mark.conversation, read) {
+                    self.remember(|state| state.reads_ahead.push(mark));
+                }
+            }
             News::Settings(settings) => {
-                let id = settings.conversation.clone();
-                self.with_named(&id, |core, conversation| settle(core, conversation, settings));
+                let treat = |core: &mut Core, conversation: &mut Conversation| {
+                    settle(core, conversation, settings.clone());
+                };
+                if !self.with_named(&settings.conversation, treat) {
+                    self.remember(|state| state.settings_ahead.push(settings));
+                }
             }
             News::Contact(card) => self.take_contact(&card),
             News::DeviceName(name) => devices::take_name(&mut self.core, name),
@@ -147,12 +202,13 @@ impl Engine {
             return Ok(());
         };
         let is_that = conversation.state.came_in_epoch <= left.epoch;
-        let leaves = conversation
-            .outbox
-            .iter()
-            .any(|item| matches!(item.kind, Kind::Leave));
+        let group = conversation.group(&self.core.account()?.mls)?;
+        let alone = group.is_some_and(|group| group.accounts().len() <= 1);
         match conversation.standing() {
-            Standing::Active | Standing::Request if is_that && !leaves => {
+            Standing::Active | Standing::Request if is_that && alone => {
+                receive::end(&mut self.core, conversation)
+            }
+            Standing::Active | Standing::Request if is_that && !conversation.is_leaving() => {
                 self.core.enqueue(conversation, Kind::Leave, None);
                 outbox::flush(&mut self.core, conversation)
             }
@@ -164,11 +220,25 @@ impl Engine {
         }
     }
 
-    fn with_named(&mut self, id: &[u8], step: impl FnOnce(&mut Core, &mut Conversation)) {
+    fn with_named(&mut self, id: &[u8], step: impl FnOnce(&mut Core, &mut Conversation)) -> bool {
         let id = ConversationId::try_from(id).ok();
-        if let Some(conversation) = id.and_then(|id| self.conversations.get_mut(&id)) {
-            step(&mut self.core, conversation);
-        }
+        let Some(conversation) = id.and_then(|id| self.conversations.get_mut(&id)) else {
+            return false;
+        };
+        step(&mut self.core, conversation);
+        true
+    }
+
+    /// Something was told of a conversation that this device is about to hear of.
+    fn remember(&mut self, change: impl FnOnce(&mut wire::AccountState)) {
+        let Some(account) = &mut self.core.account else {
+            return;
+        };
+        change(&mut account.state);
+        let (settings, reads) = (&mut account.state.settings_ahead, &mut account.state.reads_ahead);
+        settings.drain(..settings.len().saturating_sub(AHEAD));
+        reads.drain(..reads.len().saturating_sub(AHEAD));
+        self.core.keep_account();
     }
 
     fn take_contact(&mut self, card: &wire::ContactCard) {
@@ -216,6 +286,7 @@ impl Engine {
         conversation.state.invited_by = card.invited_by.clone();
         conversation.state.came_in_epoch = card.epoch;
         conversation.state.card = Some(card);
+        place(&mut self.core, &mut conversation);
         conversation.keep(&mut self.core.journal);
         self.conversations.insert(id, conversation);
         self.with(id, rejoin::start)
@@ -243,6 +314,7 @@ impl Engine {
         };
         if device == account.device_id && from != device && account.state.wants_snapshot {
             account.state.wants_snapshot = false;
+            account.state.heard_of.clear();
             self.core.keep_account();
         }
         self.snapshots.remove(&device);
@@ -267,19 +339,19 @@ impl Engine {
         let due: Vec<DeviceId> = self.snapshots.iter().filter_map(due).collect();
         for device in due {
             self.snapshots.remove(&device);
-            self.tell_everything()?;
+            self.tell_everything(device)?;
             self.core.tell_devices(News::SnapshotTold(device.to_bytes()));
         }
         Ok(())
     }
 
-    fn tell_everything(&mut self) -> Result<(), Error> {
-        let everything = self.everything()?;
-        everything
-            .into_iter()
-            .for_each(|news| self.core.tell_devices(news));
-        if let Some(era) = self.core.account()?.state.era.clone() {
-            self.core.tell_devices(News::Era(era));
+    fn tell_everything(&mut self, device: DeviceId) -> Result<(), Error> {
+        let mut everything = self.everything()?;
+        let account = self.core.account()?;
+        everything.extend(account.state.era.clone().map(News::Era));
+        let id = crypto::account_conversation(&account.address);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            say(&mut self.core, conversation, everything, device.as_bytes());
         }
         Ok(())
     }
@@ -316,26 +388,56 @@ impl Engine {
         let Some(conversation) = self.conversations.get_mut(&id) else {
             return Ok(());
         };
-        let mut news = wire::AccountNews::default();
-        let mut bytes = 0;
-        for change in changes.into_values() {
-            let change = wire::AccountChange { change: Some(change) };
-            bytes += change.encoded_len();
-            news.changes.push(change);
-            if bytes > MESSAGE {
-                bytes = 0;
-                say(&mut self.core, conversation, std::mem::take(&mut news));
-            }
-        }
-        if !news.changes.is_empty() {
-            say(&mut self.core, conversation, news);
-        }
-        outbox::flush(&mut self.core, conversation)
+        let changes: Vec<News> = changes.into_values().collect();
+        say(&mut self.core, conversation, changes.clone(), &[]);
+        outbox::flush(&mut self.core, conversation)?;
+        changes.iter().for_each(|news| self.hear_of(news));
+        Ok(())
     }
 }
 
-fn say(core: &mut Core, conversation: &mut Conversation, news: wire::AccountNews) {
-    core.enqueue(conversation, Kind::Message(news.encode_to_vec().into()), None);
+/// Puts changes into as few messages as it takes.
+fn say(core: &mut Core, conversation: &mut Conversation, changes: Vec<News>, snapshot_for: &[u8]) {
+    let fresh = || wire::AccountNews {
+        snapshot_for: Bytes::copy_from_slice(snapshot_for),
+        ..wire::AccountNews::default()
+    };
+    let (mut news, mut bytes) = (fresh(), 0);
+    let mut changes = changes.into_iter().peekable();
+    while let Some(change) = changes.next() {
+        let change = wire::AccountChange { change: Some(change) };
+        bytes += change.encoded_len();
+        news.changes.push(change);
+        if bytes > MESSAGE || changes.peek().is_none() {
+            bytes = 0;
+            let message = std::mem::replace(&mut news, fresh()).encode_to_vec();
+            core.enqueue(conversation, Kind::Message(message.into()), None);
+        }
+    }
+}
+
+/// What was told of a conversation before this device knew it.
+pub(crate) fn place(core: &mut Core, conversation: &mut Conversation) {
+    let Some(account) = &mut core.account else { return };
+    let id = conversation.id.to_bytes();
+    let (settings, reads) = (&mut account.state.settings_ahead, &mut account.state.reads_ahead);
+    let treated = settings.iter().rposition(|settings| settings.conversation == id);
+    let read = reads
+        .iter()
+        .filter(|mark| mark.conversation == id)
+        .map(|mark| mark.seq)
+        .max();
+    if treated.is_none() && read.is_none() {
+        return;
+    }
+    let treated = treated.map(|at| settings[at].clone());
+    settings.retain(|settings| settings.conversation != id);
+    reads.retain(|mark| mark.conversation != id);
+    core.keep_account();
+    if let Some(settings) = treated {
+        settle(core, conversation, settings);
+    }
+    read_up_to(core, conversation, read.unwrap_or(0));
 }
 
 /// Everything up to here was read. It never goes back.
@@ -368,11 +470,7 @@ pub(crate) fn settings_of(conversation: &Conversation) -> wire::ConversationSett
 pub(crate) fn offer(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
     let account = core.account()?;
     let others: BTreeSet<DeviceId> = account.other_devices().collect();
-    let leaves = conversation
-        .outbox
-        .iter()
-        .any(|item| matches!(item.kind, Kind::Leave));
-    if others.is_empty() || leaves || conversation.kind() == ConversationKind::Account {
+    if others.is_empty() || conversation.kind() == ConversationKind::Account {
         return Ok(());
     }
     let Some(group) = conversation.group(&account.mls)? else {
@@ -392,7 +490,8 @@ pub(crate) fn offer(core: &mut Core, conversation: &mut Conversation) -> Result<
 fn describe(core: &Core, conversation: &mut Conversation) -> Result<Option<wire::ConversationCard>, Error> {
     let account = core.account()?;
     let (id, state) = (conversation.id, conversation.state.clone());
-    if !matches!(conversation.standing(), Standing::Active | Standing::Request) {
+    let is_in = matches!(conversation.standing(), Standing::Active | Standing::Request);
+    if !is_in || conversation.is_leaving() {
         return Ok(None);
     }
     let Some(group) = conversation.group(&account.mls)? else {

@@ -159,7 +159,7 @@ fn process(
             if !core.is_self(&member.address) && outbox::renews_keys(conversation) {
                 conversation.sync.commit_at = Some(core.now.after(COMMIT_TURN.saturating_mul(turn)));
             }
-            Ok(())
+            end_if_nobody_stays(core, conversation)
         }
         // Evidence from the future: others are where this device never came.
         Err(mls::Error::Epoch { .. }) => lose(core, conversation),
@@ -168,6 +168,20 @@ fn process(
             Ok(())
         }
         Err(_) => Ok(()),
+    }
+}
+
+/// When everybody leaves at once, nobody is there to commit it.
+fn end_if_nobody_stays(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    let mls = core.account()?.mls.clone();
+    let leaving = conversation.standing() == Standing::Leaving;
+    let all = conversation
+        .group(&mls)?
+        .is_some_and(|group| group.leaving().len() == group.leaf_count());
+    if leaving && all {
+        end(core, conversation)
+    } else {
+        Ok(())
     }
 }
 
@@ -286,16 +300,15 @@ fn enter(
         place.entry_id,
         is_own(core, epoch.by.device_id),
     )?;
+    if epoch.expelled && is_own(core, epoch.by.device_id) {
+        // It came in by itself, and a crash lost that: it does so again.
+        return lose(core, conversation);
+    }
     if epoch.expelled {
         return end(core, conversation);
     }
     news::offer(core, conversation)?;
-    if conversation.standing() == Standing::Leaving
-        && !conversation
-            .outbox
-            .iter()
-            .any(|item| matches!(item.kind, Kind::Leave))
-    {
+    if conversation.standing() == Standing::Leaving && !conversation.is_leaving() {
         // The commit did not know of the leave, which is void with its epoch.
         core.enqueue_first(conversation, Kind::Leave);
     }

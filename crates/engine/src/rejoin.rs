@@ -20,6 +20,9 @@ use crate::{Error, Event, keys, outbox, receive};
 /// How long to wait after an attempt that came to nothing.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How often that wait is doubled at most when the server gives what does not go on from what is known.
+const LONGEST_RETRY: u32 = 6;
+
 /// Asks for what a rejoin needs, unless that is under way.
 pub(crate) fn start(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
     let asked = Request::FetchGroup(conversation.id);
@@ -63,14 +66,16 @@ pub(crate) fn fetched(
         }
     };
     if let Err(error) = check(core, conversation, &rejoin) {
-        conversation.sync.retry_at = Some(core.now.after(RETRY));
-        let joining = conversation.standing() == Standing::Joining;
-        if joining && !std::mem::replace(&mut conversation.sync.told_anew, true) {
-            // Somebody who came later has committed since: another device of the account knows them.
+        let doublings = conversation.sync.strange.min(LONGEST_RETRY);
+        conversation.sync.strange += 1;
+        conversation.sync.retry_at = Some(core.now.after(RETRY * (1 << doublings)));
+        if conversation.standing() == Standing::Joining {
+            // Somebody who came later may have committed since: another device of the account knows them.
             core.tell_devices(News::ConversationWanted(conversation.id.to_bytes()));
             return Ok(());
         }
-        return Err(error);
+        // Said once: it may last.
+        return if doublings == 0 { Err(error) } else { Ok(()) };
     }
     let entry_id = core.rng.entry_id();
     let commit = wire::Commit {

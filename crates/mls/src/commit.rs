@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use mls_rs::MlsMessage;
 use mls_rs::error::MlsError;
-use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{CommitBuilder, CommitOutput};
 use mls_rs_core::crypto::SignatureSecretKey;
 use mls_rs_core::identity::SigningIdentity;
@@ -150,12 +149,7 @@ impl Group {
             Change::Remove(leaf) => Some(*leaf),
             _ => None,
         });
-        let cached = self.inner.get_cached_proposals();
-        let left = cached.iter().filter_map(|cached| match cached.proposal() {
-            Proposal::Remove(remove) => Some(remove.to_remove()),
-            _ => None,
-        });
-        removed.chain(left).collect()
+        removed.chain(self.leaving()).collect()
     }
 }
 

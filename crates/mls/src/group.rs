@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mls_rs::group::proposal::Proposal;
 use mls_rs::group::{CommitEffect, CommitMessageDescription, ProposalSender, ReceivedMessage};
 use types::{Address, ConversationId, Suite, Timestamp};
 
@@ -148,6 +149,16 @@ impl Group {
             .propose_remove(leaf, Vec::new())
             .and_then(|message| message.to_bytes());
         proposal.map_err(|error| Error::library("propose to leave", error))
+    }
+
+    /// Leaves that asked to go in this epoch.
+    pub fn leaving(&self) -> BTreeSet<u32> {
+        let cached = self.inner.get_cached_proposals();
+        let asked = cached.iter().filter_map(|cached| match cached.proposal() {
+            Proposal::Remove(remove) => Some(remove.to_remove()),
+            _ => None,
+        });
+        asked.collect()
     }
 
     /// Whether a leave waits to be committed, without which nothing can be sent.

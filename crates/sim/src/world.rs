@@ -107,6 +107,7 @@ impl World {
             world.step(scenario.faults);
         }
         world.come_to_rest()?;
+        if std::env::var_os("DBG").is_some() { world.unrest(); }
         check::all(&mut world)?;
         Ok(world.report())
     }
@@ -520,7 +521,7 @@ impl World {
 
     fn unrest(&mut self) -> String {
         let mut text = String::new();
-        if std::env::var_os("DBG").is_some() { for (i, device) in self.devices.iter_mut().enumerate() { if let Some(engine) = &mut device.engine { let devs = engine.devices().iter().map(|d| format!("{:?}", d.device)).collect::<Vec<_>>(); eprintln!("{i} owner {:?} out {} id {:?} devices {devs:?}", self.owner[i], self.shut_out.contains(&i), engine.account().map(|a| a.device_id)); for view in engine.conversations() { eprintln!("    {} {:?} epoch {} {:?} inv {:?}", view.id, view.standing, view.epoch, view.members.iter().map(|m| m.0.to_string()).collect::<Vec<_>>(), view.peer); } } } }
+        if std::env::var_os("DBG").is_some() { for (i, device) in self.devices.iter_mut().enumerate() { if let Some(engine) = &mut device.engine { let devs = engine.devices().iter().map(|d| format!("{:?}", d.device)).collect::<Vec<_>>(); eprintln!("{i} owner {:?} out {} id {:?} devices {devs:?}", self.owner[i], self.shut_out.contains(&i), engine.account().map(|a| a.device_id)); if let Some(a) = engine.account() { if let Some(view) = engine.conversation(crypto::account_conversation(&a.address)) { eprintln!("    ACCOUNT {:?} epoch {} waiting {}", view.standing, view.epoch, view.waiting); } } for view in engine.conversations() { eprintln!("    {} {:?} epoch {} {:?} inv {:?}", view.id, view.standing, view.epoch, view.members.iter().map(|m| m.0.to_string()).collect::<Vec<_>>(), view.peer); } } } }
         for device in &mut self.devices {
             let Some(engine) = &mut device.engine else {
                 continue;

@@ -42,10 +42,15 @@ pub(super) fn happened(notice: &Notice, me: &Address) -> String {
             "this device was away for longer than the server keeps messages; those before this are missing"
                 .to_owned()
         }
+        NoticeKind::Joined if notice.by == me => {
+            "this device came in by itself: another one of yours was in it".to_owned()
+        }
         NoticeKind::Joined => format!("{} brought you in", by()),
         NoticeKind::KeySucceeded => key_succeeded(notice),
+        NoticeKind::DeviceAdded if is_only(notice, &me) => "another device of yours came in".to_owned(),
         NoticeKind::DeviceAdded => format!("{} came in with another device", whom()),
-        NoticeKind::DeviceRemoved => device_removed(notice, &me),
+        NoticeKind::DeviceRemoved if is_only(notice, &me) => "a device of yours is gone".to_owned(),
+        NoticeKind::DeviceRemoved => format!("a device of {} is gone", whom()),
         NoticeKind::HistoryDiffers => history_differs(notice, &me),
         NoticeKind::WrongTime => wrong_time(notice),
         NoticeKind::Unspecified => {
@@ -118,11 +123,9 @@ fn key_succeeded(notice: &Notice) -> String {
     )
 }
 
-fn device_removed(notice: &Notice, me: &str) -> String {
-    match notice.whom.as_slice() {
-        [only] if only == me => "a device of yours is gone".to_owned(),
-        whom => format!("a device of {} is gone", names(whom, me)),
-    }
+/// It is about this person and nobody else.
+fn is_only(notice: &Notice, me: &str) -> bool {
+    matches!(notice.whom.as_slice(), [only] if only == me)
 }
 
 fn key_changed(notice: &Notice) -> String {

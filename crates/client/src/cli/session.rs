@@ -12,7 +12,7 @@ use std::time::Duration;
 use engine::{AccountView, Answer, Command, ConversationView, Event, Target};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 use types::{Address, ConversationId, wire};
 
 use super::args::Globals;
@@ -20,7 +20,7 @@ use super::failure::Failure;
 use super::interrupts::Interrupts;
 use super::{names, terminal};
 use crate::store::Store;
-use crate::{Client, ClientOptions, Error, ServerUrl, Status};
+use crate::{Client, ClientOptions, Error, ServerUrl, Status, system};
 
 /// How long to wait for the server unless it was said.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,6 +28,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const EXPLAIN_AFTER: Duration = Duration::from_secs(1);
 /// What a run may spend at its end on the device's own business: reading its mailbox, refilling keys.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Devices of one account take turns to tell a new one what they know; whoever's turn comes so soon waits for it.
+const TURN: Duration = Duration::from_secs(4);
 
 /// A client at work for one command.
 pub(super) struct Session {
@@ -62,6 +64,9 @@ enum GaveUp {
     Interrupted,
     Refused(wire::Refusal),
 }
+
+/// How often to look how far things are.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How long to try to reach the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -212,10 +217,16 @@ impl Session {
             return;
         }
         let mut status = self.client.status();
+        let settled = async {
+            let caught_up = timeout(SETTLE, self.client.caught_up()).await;
+            if matches!(caught_up, Ok(Ok(()))) {
+                let _ = timeout(TURN, no_turn(&self.client)).await;
+            }
+        };
         tokio::select! {
-            _ = self.client.caught_up() => {}
+            () = settled => {}
             () = first_trouble(&mut status) => {}
-            () = sleep(SETTLE.min(self.timeout)) => {}
+            () = sleep(self.timeout) => {}
             () = self.interrupts.next() => {}
         }
     }
@@ -312,6 +323,20 @@ async fn first_trouble(status: &mut watch::Receiver<Status>) {
     if status.wait_for(|status| status.trouble.is_some()).await.is_err() {
         std::future::pending().await
     }
+}
+
+/// Returns once the device has nothing to do by itself any time soon.
+async fn no_turn(client: &Client) {
+    while let Some(left) = next_turn(client).await.filter(|left| *left <= TURN) {
+        // What is due is done by the client's own task.
+        sleep(left.max(LOOK)).await;
+    }
+}
+
+/// How long until the device does something by itself; nothing when it has nothing to do, or is gone.
+async fn next_turn(client: &Client) -> Option<Duration> {
+    let due = client.next_wakeup().await.ok().flatten()?;
+    Some(due.since(system::now()))
 }
 
 /// Where something that could not be sent waits.

@@ -29,6 +29,8 @@ use tokio::runtime::{Builder, Runtime};
 use types::wire::EntryBody;
 use types::{ConversationId, LogId};
 
+use view::View;
+
 pub use clock::now;
 pub use puppet::{Counterfeit, Puppet};
 pub use script::{Frame, Guest, Script};
@@ -105,9 +107,17 @@ impl Proxy {
     /// # Errors
     /// As [`append`](Self::append).
     pub fn skip(&self, handle: &str, conversation: ConversationId) -> Result<()> {
-        lock(&self.play)
-            .stage
-            .skip_for(handle, LogId::Conversation(conversation))
+        let log = LogId::Conversation(conversation);
+        lock(&self.play).stage.change_views(handle, log, View::skip)
+    }
+
+    /// Counts what these devices are shown of a conversation from one again, as another store would.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn restart(&self, handle: &str, conversation: ConversationId) -> Result<()> {
+        let log = LogId::Conversation(conversation);
+        lock(&self.play).stage.change_views(handle, log, View::restart)
     }
 
     /// Every frame that came from a client or from the server, with who was at the client's end, as it came.

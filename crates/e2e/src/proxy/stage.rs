@@ -112,10 +112,16 @@ impl Stage {
         Ok(())
     }
 
-    pub(super) fn skip_for(&mut self, handle: &str, log: LogId) -> Result<()> {
-        for device in self.devices(handle)? {
-            self.view(device, log).skip();
-        }
+    pub(super) fn change_views(
+        &mut self,
+        handle: &str,
+        log: LogId,
+        mut change: impl FnMut(&mut View),
+    ) -> Result<()> {
+        let devices = self.devices(handle)?;
+        devices
+            .into_iter()
+            .for_each(|device| change(self.view(device, log)));
         Ok(())
     }
 

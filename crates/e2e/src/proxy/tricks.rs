@@ -11,8 +11,9 @@ use types::{ConversationId, DeviceId, EntryId, LogId};
 use super::{Frame, Guest, Stage, now};
 
 /// Whether an entry is the one with this id, in hexadecimal as the command line prints it.
-pub fn is(entry: &Entry, entry_id: &str) -> bool {
-    EntryId::from_hex(entry_id).is_some_and(|id| entry.entry_id.as_ref() == id.as_bytes())
+pub fn named(entry_id: &str) -> impl Fn(&Entry) -> bool + use<> {
+    let id = EntryId::from_hex(entry_id);
+    move |entry| id.is_some_and(|id| entry.entry_id.as_ref() == id.as_bytes())
 }
 
 /// What an entry holds.
@@ -20,58 +21,61 @@ pub fn content(entry: &Entry) -> Option<&Content> {
     entry.body.as_ref()?.content.as_ref()
 }
 
-/// Leaves out entries.
+/// Leaves out entries of what this account is shown.
 pub fn leave_out(
-    mut which: impl FnMut(&Guest, &Entry) -> bool,
+    whose: &'static str,
+    mut which: impl FnMut(&Entry) -> bool,
 ) -> impl FnMut(&Guest, LogId, Entry) -> Vec<Entry> {
-    move |to, _, entry| {
-        if which(to, &entry) {
-            Vec::new()
-        } else {
-            vec![entry]
-        }
+    move |to, _, entry| match to.is(whose) && which(&entry) {
+        true => Vec::new(),
+        false => vec![entry],
     }
 }
 
-/// Shows entries twice, the second time under another id.
+/// Shows this account entries twice, the second time under another id.
 pub fn repeat(
-    mut which: impl FnMut(&Guest, &Entry) -> bool,
+    whose: &'static str,
+    mut which: impl FnMut(&Entry) -> bool,
 ) -> impl FnMut(&Guest, LogId, Entry) -> Vec<Entry> {
     move |to, _, entry| {
-        if !which(to, &entry) {
+        if !to.is(whose) || !which(&entry) {
             return vec![entry];
         }
         let mut again = entry.clone();
-        again.entry_id = again.entry_id.iter().map(|byte| !byte).collect::<Vec<_>>().into();
+        again.entry_id = again.entry_id.iter().map(|byte| !byte).collect();
         vec![entry, again]
     }
 }
 
-/// Shows an entry after the one that follows on it.
+/// Shows this account an entry after the one that follows on it.
 pub fn put_after_the_next(
-    mut which: impl FnMut(&Guest, &Entry) -> bool,
+    whose: &'static str,
+    mut which: impl FnMut(&Entry) -> bool,
 ) -> impl FnMut(&Guest, LogId, Entry) -> Vec<Entry> {
-    let mut held: Option<(Guest, LogId, Entry)> = None;
+    let mut held: Option<(LogId, Entry)> = None;
     move |to, log, entry| {
-        if which(to, &entry) {
-            held = Some((to.clone(), log, entry));
+        if !to.is(whose) {
+            return vec![entry];
+        }
+        if which(&entry) {
+            held = Some((log, entry));
             return Vec::new();
         }
-        let follows = |(whose, in_log, _): &mut (Guest, LogId, Entry)| whose == to && *in_log == log;
-        match held.take_if(follows) {
-            Some((_, _, held)) => vec![entry, held],
+        match held.take_if(|(of, _)| *of == log) {
+            Some((_, held)) => vec![entry, held],
             None => vec![entry],
         }
     }
 }
 
-/// Shows entries changed.
+/// Shows this account entries changed.
 pub fn change(
-    mut change: impl FnMut(&Guest, &mut EntryBody),
+    whose: &'static str,
+    mut change: impl FnMut(&mut Entry),
 ) -> impl FnMut(&Guest, LogId, Entry) -> Vec<Entry> {
     move |to, _, mut entry| {
-        if let Some(body) = &mut entry.body {
-            change(to, body);
+        if to.is(whose) {
+            change(&mut entry);
         }
         vec![entry]
     }
@@ -106,14 +110,29 @@ fn reply_to(frame: &ClientFrame, said: Say) -> Frame {
     })
 }
 
-/// Says that submits were accepted, and passes none of these on. What was submitted appears to its sender in the log,
-/// if `shown`, and to nobody else.
+/// Says that what this account submitted was accepted, and shows it to nobody.
 pub fn accept_and_drop(
-    mut which: impl FnMut(&Guest, &Submit) -> bool,
+    whose: &'static str,
+    which: impl FnMut(&Submit) -> bool,
+) -> impl FnMut(&mut Stage, &Guest, ClientFrame) -> Vec<Frame> {
+    accept_instead(whose, which, false)
+}
+
+/// Says that what this account submitted was accepted, and shows it in the log to its sender and nobody else.
+pub fn accept_for_the_sender(
+    whose: &'static str,
+    which: impl FnMut(&Submit) -> bool,
+) -> impl FnMut(&mut Stage, &Guest, ClientFrame) -> Vec<Frame> {
+    accept_instead(whose, which, true)
+}
+
+fn accept_instead(
+    whose: &'static str,
+    mut which: impl FnMut(&Submit) -> bool,
     shown: bool,
 ) -> impl FnMut(&mut Stage, &Guest, ClientFrame) -> Vec<Frame> {
     move |stage, from, frame| match (&frame.body, from.device) {
-        (Some(Ask::Submit(submit)), Some(device)) if which(from, submit) => {
+        (Some(Ask::Submit(submit)), Some(device)) if from.is(whose) && which(submit) => {
             let seq = accept(stage, device, submit, shown);
             vec![reply_to(&frame, Say::Accepted(Accepted { seq, repeated: false }))]
         }

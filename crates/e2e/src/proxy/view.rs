@@ -76,6 +76,12 @@ impl View {
         self.last += 1;
     }
 
+    /// Counts from one again, as another store would.
+    pub(super) fn restart(&mut self) {
+        self.last = 0;
+        self.shown.clear();
+    }
+
     pub(super) fn taken(&self) -> u64 {
         self.taken
     }
@@ -152,5 +158,8 @@ mod tests {
         assert_eq!(view.begin(20), 19, "rejoined later on");
         view.skip();
         assert_eq!(numbers(&view.take(entry(20), |entry| vec![entry])), [(22, 20)]);
+        view.restart();
+        assert_eq!(view.to_reader(21), 1);
+        assert_eq!(numbers(&view.take(entry(21), |entry| vec![entry])), [(1, 21)]);
     }
 }

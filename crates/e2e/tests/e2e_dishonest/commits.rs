@@ -3,11 +3,15 @@
 use anyhow::{Context, Result};
 use e2e::proxy::{Counterfeit, Script, now, tricks};
 use mls::{Change, Policy, Processed, Role};
-use types::wire::RefusalCode;
 use types::wire::entry_body::Content;
+use types::wire::{Entry, RefusalCode};
 
 use crate::town::{chat, failure, news, notice, puppet, say};
 use crate::yard::{SUITE, Yard, is_commit, say_it_is_over};
+
+fn is_commit_entry(entry: &Entry) -> bool {
+    matches!(tricks::content(entry), Some(Content::Commit(_)))
+}
 
 #[test]
 fn a_commit_that_only_the_server_made() -> Result<()> {
@@ -104,9 +108,7 @@ fn a_commit_kept_back_from_one_member() -> Result<()> {
     let yard = Yard::with(puppet("mallory", 1))?;
     yard.town
         .proxy
-        .play(Script::honest().on_entry(tricks::leave_out(|to, entry| {
-            to.is("boris") && matches!(tricks::content(entry), Some(Content::Commit(_)))
-        })));
+        .play(Script::honest().on_entry(tricks::leave_out("boris", is_commit_entry)));
     yard.anna.run(&["group", "remove", &yard.id, "mallory"])?;
     assert_eq!(news(&yard.boris)?, [""; 0], "nothing shows yet");
     say(&yard.anna, &yard.id, "without Mallory")?;
@@ -123,13 +125,8 @@ fn a_commit_for_one_half_of_the_group_and_another_for_the_other() -> Result<()> 
     // What boris changes reaches nobody but himself, and what anna changes everybody but him.
     yard.town.proxy.play(
         Script::honest()
-            .on_ask(tricks::accept_and_drop(
-                |from, submit| from.is("boris") && is_commit(submit),
-                true,
-            ))
-            .on_entry(tricks::leave_out(|to, entry| {
-                to.is("boris") && matches!(tricks::content(entry), Some(Content::Commit(_)))
-            })),
+            .on_ask(tricks::accept_for_the_sender("boris", is_commit))
+            .on_entry(tricks::leave_out("boris", is_commit_entry)),
     );
     yard.boris.run(&["group", "remove", &yard.id, "mallory"])?;
     yard.anna.run(&["group", "promote", &yard.id, "mallory"])?;
@@ -157,8 +154,8 @@ fn to_keep_somebody_in_who_was_removed() -> Result<()> {
     yard.anna.run(&["group", "remove", &yard.id, "mallory"])?;
     yard.town.proxy.play(
         Script::honest()
-            .on_ask(tricks::accept_and_drop(|from, _| from.is("boris"), true))
-            .on_entry(tricks::leave_out(|to, _| to.is("boris"))),
+            .on_ask(tricks::accept_for_the_sender("boris", |_| true))
+            .on_entry(tricks::leave_out("boris", |_| true)),
     );
     say(&yard.boris, &yard.id, "the key lies under the mat")?;
     let said = yard.town.last_submit()?;
@@ -180,7 +177,7 @@ fn to_accept_a_removal_and_drop_it() -> Result<()> {
     let yard = Yard::with(puppet("mallory", 1))?;
     yard.town
         .proxy
-        .play(Script::honest().on_ask(tricks::accept_and_drop(|from, _| from.is("anna"), false)));
+        .play(Script::honest().on_ask(tricks::accept_and_drop("anna", |_| true)));
     let failed = failure(
         yard.anna
             .run(&["--timeout", "3", "group", "remove", &yard.id, "mallory"]),

@@ -180,7 +180,7 @@ fn its_own_key_for_somebody_whom_one_never_met() -> Result<()> {
     let (town, [anna, boris]) = Town::with(["anna", "boris"])?;
     let impostor = puppet("boris", 1);
     town.proxy
-        .play(impostors(&impostor)?.on_ask(tricks::accept_and_drop(|from, _| from.is("anna"), true)));
+        .play(impostors(&impostor)?.on_ask(tricks::accept_for_the_sender("anna", |_| true)));
     say(&anna, "boris", "the key lies under the mat")?;
     let heard = overhear(&town, &impostor)?;
     assert!(

@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result};
 use e2e::Person;
+use e2e::proxy::tricks::named;
 use e2e::proxy::{Script, now, tricks};
 use types::wire::entry_body::Content;
 use types::wire::server_frame::Body as Say;
-use types::wire::{Accepted, Submit, submit};
-use types::{Duration, limits};
+use types::wire::{Accepted, Entry, KeyPackagesUsed, Submit, submit};
+use types::{DeviceId, Duration, EntryId, Timestamp, limits};
 
 use crate::town::{Town, group, id, news, notice, say};
 
@@ -31,9 +32,7 @@ fn to_leave_a_message_out() -> Result<()> {
     let two = say(&anna, &direct, "two")?;
     say(&anna, &direct, "three")?;
     town.proxy
-        .play(Script::honest().on_entry(tricks::leave_out(move |_, entry| {
-            tricks::is(entry, &two.entry_id)
-        })));
+        .play(Script::honest().on_entry(tricks::leave_out("boris", named(&two.entry_id))));
     assert_eq!(news(&boris)?, ["one", HISTORY_DIFFERS, "three"]);
     let line = notice(&boris, &direct, "history_differs")?;
     assert_eq!(line["by"], anna.address);
@@ -54,9 +53,7 @@ fn to_leave_a_message_out_before_a_commit() -> Result<()> {
     anna.run(&["group", "promote", &yard, "boris"])?;
     say(&anna, &yard, "two")?;
     town.proxy
-        .play(Script::honest().on_entry(tricks::leave_out(move |_, entry| {
-            tricks::is(entry, &one.entry_id)
-        })));
+        .play(Script::honest().on_entry(tricks::leave_out("boris", named(&one.entry_id))));
     assert_eq!(news(&boris)?, ["<roles_changed>", HISTORY_DIFFERS, "two"]);
     Ok(())
 }
@@ -64,36 +61,32 @@ fn to_leave_a_message_out_before_a_commit() -> Result<()> {
 #[test]
 fn to_garble_a_message() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
-    type Garble = fn(&mut types::wire::Entry);
-    let ways: [(Garble, &[&str]); 3] = [
-        (|entry| entry.entry_id = vec![1; 15].into(), &[]),
-        (|entry| entry.body = None, &[]),
-        (
-            |entry| {
-                if let Some(Content::Application(message)) =
-                    entry.body.as_mut().and_then(|body| body.content.as_mut())
-                {
-                    let mut bytes = message.to_vec();
-                    bytes.iter_mut().rev().take(20).for_each(|byte| *byte ^= 1);
-                    *message = bytes.into();
-                }
-            },
-            &["<undecryptable>"],
-        ),
+    let ways: [fn(&mut Entry); 3] = [
+        |entry| entry.entry_id = vec![1; 15].into(),
+        |entry| entry.body = None,
+        flip_the_end,
     ];
-    for (garble, shown) in ways {
-        let said = say(&anna, &direct, "one")?;
-        town.proxy.play(Script::honest().on_entry(move |_, _, mut entry| {
-            if tricks::is(&entry, &said.entry_id) {
-                garble(&mut entry);
-            }
-            vec![entry]
-        }));
-        assert_eq!(news(&boris)?, shown);
+    for garble in ways {
+        let this = named(&say(&anna, &direct, "one")?.entry_id);
+        town.proxy
+            .play(Script::honest().on_entry(tricks::change("boris", move |entry| {
+                if this(entry) {
+                    garble(entry);
+                }
+            })));
+        assert!(!news(&boris)?.contains(&"one".to_owned()));
     }
     say(&anna, &direct, "two")?;
     assert_eq!(news(&boris)?, [HISTORY_DIFFERS, "two"]);
     Ok(())
+}
+
+fn flip_the_end(entry: &mut Entry) {
+    if let Some(Content::Application(message)) = entry.body.as_mut().and_then(|body| body.content.as_mut()) {
+        let mut bytes = message.to_vec();
+        bytes.iter_mut().rev().take(20).for_each(|byte| *byte ^= 1);
+        *message = bytes.into();
+    }
 }
 
 #[test]
@@ -103,12 +96,12 @@ fn to_let_a_newcomer_begin_too_late() -> Result<()> {
     say(&anna, &yard, "one")?;
     say(&anna, &yard, "two")?;
     // The name and the first message lie before the place at which boris is said to have come in.
-    town.proxy
-        .play(Script::honest().on_entry(tricks::change(|_, body| {
-            if matches!(body.content, Some(Content::Welcome(_))) {
-                body.joined_after += 2;
-            }
-        })));
+    town.proxy.play(
+        Script::honest().on_entry(tricks::change("boris", |entry| match &mut entry.body {
+            Some(body) if matches!(body.content, Some(Content::Welcome(_))) => body.joined_after += 2,
+            _ => {}
+        })),
+    );
     assert_eq!(news(&boris)?, ["<joined>", HISTORY_DIFFERS, "two"]);
     Ok(())
 }
@@ -128,7 +121,7 @@ fn to_cut_off_the_end() -> Result<()> {
     say(&anna, &direct, "one")?;
     say(&anna, &direct, "two")?;
     town.proxy
-        .play(Script::honest().on_entry(tricks::leave_out(|to, _| to.is("boris"))));
+        .play(Script::honest().on_entry(tricks::leave_out("boris", |_| true)));
     assert_eq!(news(&boris)?, [""; 0], "nothing to see it by");
     town.proxy.play(Script::honest());
     say(&anna, &direct, "three")?;
@@ -145,7 +138,7 @@ fn to_repeat_a_message() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
     let one = say(&anna, &direct, "one")?;
     town.proxy
-        .play(Script::honest().on_entry(tricks::repeat(move |_, entry| tricks::is(entry, &one.entry_id))));
+        .play(Script::honest().on_entry(tricks::repeat("boris", named(&one.entry_id))));
     assert_eq!(news(&boris)?, ["one", "<undecryptable>"]);
     // Somebody who has not read it yet would have said the same; the next thing is after something else for the two.
     say(&anna, &direct, "two")?;
@@ -159,11 +152,8 @@ fn to_show_messages_in_another_order() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
     let one = say(&anna, &direct, "one")?;
     say(&anna, &direct, "two")?;
-    town.proxy.play(
-        Script::honest().on_entry(tricks::put_after_the_next(move |_, entry| {
-            tricks::is(entry, &one.entry_id)
-        })),
-    );
+    town.proxy
+        .play(Script::honest().on_entry(tricks::put_after_the_next("boris", named(&one.entry_id))));
     assert_eq!(news(&boris)?, [HISTORY_DIFFERS, "two", "one"]);
     Ok(())
 }
@@ -172,15 +162,14 @@ fn to_show_messages_in_another_order() -> Result<()> {
 fn to_show_two_members_different_messages() -> Result<()> {
     let (town, [anna, boris, vera]) = Town::with(["anna", "boris", "vera"])?;
     let yard = group(&anna, &["boris", "vera"])?;
-    let (for_boris, for_vera) = (
-        say(&anna, &yard, "meet at six")?,
-        say(&anna, &yard, "meet at seven")?,
-    );
-    town.proxy
-        .play(Script::honest().on_entry(tricks::leave_out(move |to, entry| {
-            to.is("vera") && tricks::is(entry, &for_boris.entry_id)
-                || to.is("boris") && tricks::is(entry, &for_vera.entry_id)
-        })));
+    let for_boris = named(&say(&anna, &yard, "meet at six")?.entry_id);
+    let for_vera = named(&say(&anna, &yard, "meet at seven")?.entry_id);
+    town.proxy.play(Script::honest().on_entry(move |to, _, entry| {
+        match to.is("boris") && for_vera(&entry) || to.is("vera") && for_boris(&entry) {
+            true => Vec::new(),
+            false => vec![entry],
+        }
+    }));
     assert_eq!(news(&boris)?, ["<joined>", "<renamed>", "meet at six"]);
     let read = news(&vera)?;
     assert_eq!(
@@ -201,10 +190,8 @@ fn to_show_two_members_different_messages() -> Result<()> {
 #[test]
 fn to_acknowledge_a_message_and_drop_it() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
-    town.proxy.play(Script::honest().on_ask(tricks::accept_and_drop(
-        |from, submit| from.is("anna") && is_message(submit),
-        true,
-    )));
+    town.proxy
+        .play(Script::honest().on_ask(tricks::accept_for_the_sender("anna", is_message)));
     say(&anna, &direct, "one")?;
     town.proxy.play(Script::honest());
     assert_eq!(news(&boris)?, [""; 0]);
@@ -216,10 +203,8 @@ fn to_acknowledge_a_message_and_drop_it() -> Result<()> {
 #[test]
 fn to_acknowledge_a_message_and_show_it_to_nobody() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
-    town.proxy.play(Script::honest().on_ask(tricks::accept_and_drop(
-        |from, submit| from.is("anna") && is_message(submit),
-        false,
-    )));
+    town.proxy
+        .play(Script::honest().on_ask(tricks::accept_and_drop("anna", is_message)));
     let one = say(&anna, &direct, "one")?;
     town.proxy.play(Script::honest());
     // Her own log never shows what she said, at the place where it was said to be.
@@ -237,16 +222,14 @@ fn to_acknowledge_a_message_and_show_it_to_nobody() -> Result<()> {
 fn to_pass_off_a_message_as_ones_own() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
     // What a device takes for its own it does not open.
+    let of_boris = device_of(&boris)?;
     let one = say(&anna, &direct, "one")?;
     town.proxy
-        .play(Script::honest().on_entry(move |to, _, mut entry| {
-            if tricks::is(&entry, &one.entry_id)
-                && let (Some(body), Some(device)) = (&mut entry.body, to.device)
-            {
-                body.sender_device = device.to_bytes();
+        .play(Script::honest().on_entry(tricks::change("boris", move |entry| {
+            if named(&one.entry_id)(entry) {
+                send_by(entry, of_boris);
             }
-            vec![entry]
-        }));
+        })));
     assert_eq!(news(&boris)?, ["one"]);
     Ok(())
 }
@@ -260,16 +243,14 @@ fn to_say_that_somebody_else_said_it() -> Result<()> {
     let two = say(&vera, &yard, "two")?;
     // Each of the two messages is said to be the other's.
     let (of_anna, of_vera) = (device_of(&anna)?, device_of(&vera)?);
-    town.proxy.play(Script::honest().on_entry(move |_, _, mut entry| {
-        for (said, device) in [(&one, of_vera), (&two, of_anna)] {
-            if tricks::is(&entry, &said.entry_id)
-                && let Some(body) = &mut entry.body
-            {
-                body.sender_device = device.to_bytes();
+    town.proxy
+        .play(Script::honest().on_entry(tricks::change("boris", move |entry| {
+            for (said, device) in [(&one, of_vera), (&two, of_anna)] {
+                if named(&said.entry_id)(entry) {
+                    send_by(entry, device);
+                }
             }
-        }
-        vec![entry]
-    }));
+        })));
     let read = boris.run(&["inbox"])?;
     let said = |text: &str| {
         read.iter()
@@ -282,10 +263,17 @@ fn to_say_that_somebody_else_said_it() -> Result<()> {
     Ok(())
 }
 
-fn device_of(person: &Person) -> Result<types::DeviceId> {
+/// Says that another device sent an entry.
+fn send_by(entry: &mut Entry, device: DeviceId) {
+    if let Some(body) = &mut entry.body {
+        body.sender_device = device.to_bytes();
+    }
+}
+
+fn device_of(person: &Person) -> Result<DeviceId> {
     let lines = person.run(&["whoami"])?;
     let device = lines.first().and_then(|line| line["device_id"].as_str());
-    device.and_then(types::DeviceId::from_hex).context("no device")
+    device.and_then(DeviceId::from_hex).context("no device")
 }
 
 #[test]
@@ -297,9 +285,7 @@ fn to_move_a_message_into_another_conversation() -> Result<()> {
     let said = town.last_submit()?;
     town.proxy.append(&["boris"], id(&yard)?, &said)?;
     town.proxy
-        .play(Script::honest().on_entry(tricks::leave_out(move |_, entry| {
-            tricks::is(entry, &one.entry_id)
-        })));
+        .play(Script::honest().on_entry(tricks::leave_out("boris", named(&one.entry_id))));
     assert_eq!(news(&boris)?, ["<undecryptable>"]);
     Ok(())
 }
@@ -309,13 +295,13 @@ fn to_give_two_messages_one_name() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
     let one = say(&anna, &direct, "one")?;
     let two = say(&anna, &direct, "two")?;
-    let first = types::EntryId::from_hex(&one.entry_id).expect("an entry id");
-    town.proxy.play(Script::honest().on_entry(move |_, _, mut entry| {
-        if tricks::is(&entry, &two.entry_id) {
-            entry.entry_id = first.to_bytes();
-        }
-        vec![entry]
-    }));
+    let first = EntryId::from_hex(&one.entry_id).expect("an entry id");
+    town.proxy
+        .play(Script::honest().on_entry(tricks::change("boris", move |entry| {
+            if named(&two.entry_id)(entry) {
+                entry.entry_id = first.to_bytes();
+            }
+        })));
     let read = news(&boris)?;
     assert_eq!(read.first().map(String::as_str), Some("one"), "{read:?}");
     assert!(
@@ -332,8 +318,10 @@ fn to_tell_a_time_that_is_still_to_come() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
     for (text, ahead_ms) in [("one", 3 * 3_600_000), ("two", u64::MAX / 2)] {
         town.proxy
-            .play(Script::honest().on_entry(tricks::change(move |_, body| {
-                body.accepted_ms = body.accepted_ms.saturating_add(ahead_ms);
+            .play(Script::honest().on_entry(tricks::change("boris", move |entry| {
+                if let Some(body) = &mut entry.body {
+                    body.accepted_ms = body.accepted_ms.saturating_add(ahead_ms);
+                }
             })));
         say(&anna, &direct, text)?;
         let lines = boris.run(&["inbox"])?;
@@ -356,8 +344,10 @@ fn to_tell_a_time_that_is_still_to_come() -> Result<()> {
 fn to_let_time_go_backwards() -> Result<()> {
     let (town, anna, boris, direct) = two()?;
     town.proxy
-        .play(Script::honest().on_entry(tricks::change(|_, body| {
-            body.accepted_ms -= 3 * 3_600_000;
+        .play(Script::honest().on_entry(tricks::change("boris", |entry| {
+            if let Some(body) = &mut entry.body {
+                body.accepted_ms -= 3 * 3_600_000;
+            }
         })));
     say(&anna, &direct, "one")?;
     let lines = boris.run(&["inbox"])?;
@@ -373,7 +363,7 @@ fn to_let_time_go_backwards() -> Result<()> {
 }
 
 fn assert_near_now(at_ms: Option<u64>) {
-    let at = types::Timestamp::from_ms(at_ms.unwrap_or_default());
+    let at = Timestamp::from_ms(at_ms.unwrap_or_default());
     // The tests themselves take a while.
     let near = limits::CLOCK_SKEW + Duration::from_secs(600);
     assert!(at.distance(now()) < near, "{at_ms:?}");
@@ -440,10 +430,10 @@ fn to_say_that_something_was_said_in_the_mailbox() -> Result<()> {
     let one = say(&anna, &direct, "one")?;
     // An entry of a conversation has no business in a mailbox, nor the other way round.
     let stray = town.last_submit()?;
-    let anybody = types::DeviceId::new([9; 16]);
+    let anybody = DeviceId::new([9; 16]);
     town.proxy.post("boris", &stray)?;
     assert_eq!(news(&boris)?, ["one"]);
-    let used = types::wire::KeyPackagesUsed::default();
+    let used = KeyPackagesUsed::default();
     town.proxy.append(
         &["boris"],
         one.id()?,

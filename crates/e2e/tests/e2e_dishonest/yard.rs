@@ -52,7 +52,7 @@ impl Yard {
 
 /// A server that gives this tree and this group to whoever asks for one, and takes in what boris commits there.
 pub(crate) fn offers(offer: wire::Group) -> Script {
-    let mut accept = tricks::accept_and_drop(|from, submit| from.is("boris") && is_commit(submit), true);
+    let mut accept = tricks::accept_for_the_sender("boris", is_commit);
     let mut give = tricks::reply(move |_, asked| match asked {
         Ask::FetchGroup(_) => Some(Say::Group(offer.clone())),
         Ask::FetchTree(_) => Some(Say::Tree(Tree {
@@ -73,7 +73,7 @@ pub(crate) fn is_commit(submit: &Submit) -> bool {
 /// From now on the server says, and says nothing else, that boris is not in the conversation any more.
 pub(crate) fn say_it_is_over(yard: &Yard) {
     let log = LogId::Conversation(yard.conversation()).to_wire();
-    let script = Script::honest().on_entry(tricks::leave_out(|to, _| to.is("boris")));
+    let script = Script::honest().on_entry(tricks::leave_out("boris", |_| true));
     yard.town.proxy.play(script.on_answer(move |_, to, frame| {
         let is_subscribed = to.is("boris") && matches!(frame.body, Some(Say::Subscribed(_)));
         let ended = Say::Ended(Ended {

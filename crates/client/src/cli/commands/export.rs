@@ -17,7 +17,7 @@ use crate::store::Place;
 use crate::system;
 
 /// Lines that are read and written together.
-const LINES: usize = 500;
+const LINES: usize = 2_000;
 
 pub(super) async fn run<W: Write>(
     session: &mut Session,

@@ -185,21 +185,21 @@ async fn join<W: Write>(
         return Err(unexpected(&answer));
     };
     let account = session.client.account().await?.ok_or_else(Failure::no_account)?;
+    terminal::tell("linked; fetching your conversations …");
+    match session.sync(Patience::UntilTimeout).await {
+        Ok(()) => session.until_quiet().await,
+        Err(failure) => terminal::warn(&format!(
+            "{}. The device is linked; it goes on with the next run",
+            failure.message
+        )),
+    }
     let joined = Joined {
         address: address.to_string(),
         device_id: account.device_id.to_string(),
         managing: account.managing,
+        conversations: session.client.conversations().await?.len(),
     };
     show(output, &Object::Joined(joined))?;
-    terminal::tell("fetching your conversations …");
-    if let Err(failure) = session.sync(Patience::UntilTimeout).await {
-        terminal::warn(&format!(
-            "{}. The device is linked; it goes on with the next run",
-            failure.message
-        ));
-        return Ok(End::Done);
-    }
-    session.until_quiet().await;
     Ok(End::Done)
 }
 

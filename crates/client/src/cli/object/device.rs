@@ -52,6 +52,8 @@ pub(in crate::cli) struct Joined {
     pub(in crate::cli) address: String,
     pub(in crate::cli) device_id: String,
     pub(in crate::cli) managing: bool,
+    /// Those that are here already.
+    pub(in crate::cli) conversations: usize,
 }
 
 #[derive(Debug, Serialize)]

@@ -73,10 +73,17 @@ pub(super) fn joined(joined: &Joined) -> String {
     } else {
         ""
     };
-    format!(
-        "This device is one of {address} now{may}. Your conversations come here by themselves, once another of your \
-         devices is online.\n\n{NO_HISTORY}"
-    )
+    let here = conversations_here(joined.conversations);
+    format!("This device is one of {address} now{may}. {here}\n\n{NO_HISTORY}")
+}
+
+/// On a device whose account has others.
+fn conversations_here(count: usize) -> String {
+    match count {
+        0 => "Your conversations come here by themselves, once another of your devices is online.".to_owned(),
+        1 => "1 conversation is here.".to_owned(),
+        count => format!("{count} conversations are here."),
+    }
 }
 
 pub(super) fn recovered(recovered: &Recovered) -> String {
@@ -100,9 +107,7 @@ pub(super) fn recovered(recovered: &Recovered) -> String {
         (0, 0) => "Your conversations do not come back by themselves: others can write to you, and bring you into groups \
                    again."
             .to_owned(),
-        (0, _) => "Your conversations come here by themselves, once another of your devices is online.".to_owned(),
-        (1, _) => "1 conversation is here.".to_owned(),
-        (here, _) => format!("{here} conversations are here."),
+        (here, _) => conversations_here(*here),
     };
     let mut text = format!(
         "You are {address} again. Your name, your recovery words and the control of your account are back, and this device \

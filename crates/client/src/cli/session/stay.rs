@@ -6,13 +6,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, timeout};
 use types::wire::ConversationStanding;
 
-use super::{GaveUp, Session, patiently};
+use super::{GaveUp, LOOK, Session, next_turn, patiently};
 use crate::cli::failure::Failure;
 use crate::cli::terminal;
 use crate::{Client, Error};
 
-/// How often to look how far things are.
-const LOOK: Duration = Duration::from_millis(200);
 /// Devices that tell each other things are done when nothing more was heard for so long.
 const QUIET: Duration = Duration::from_secs(2);
 /// However much they have to tell, the rest comes with the next run.
@@ -48,15 +46,19 @@ impl Session {
 
     /// Stays while the account's devices tell each other what they know.
     pub(in crate::cli) async fn until_quiet(&mut self) {
-        let (status, events) = (self.client.status(), &mut self.events);
+        let (client, events) = (&self.client, &mut self.events);
         let talk = async {
             loop {
                 match timeout(QUIET, events.recv()).await {
                     Ok(Ok(event)) => Self::tell_trouble(&event),
                     Ok(Err(RecvError::Lagged(_))) => {}
                     Ok(Err(RecvError::Closed)) => return,
-                    Err(_) if status.borrow().caught_up => return,
-                    Err(_) => {}
+                    Err(_) => {
+                        let is_idle = next_turn(client).await.is_none_or(|left| left > QUIET);
+                        if is_idle && client.status().borrow().caught_up {
+                            return;
+                        }
+                    }
                 }
             }
         };

@@ -92,8 +92,11 @@ fn steps_are_objects() {
             address: me().to_string(),
             device_id: id.clone(),
             managing: false,
+            conversations: 3,
         }),
-        json!({ "event": "joined", "address": "anna@city.example", "device_id": id, "managing": false }),
+        json!({
+            "event": "joined", "address": "anna@city.example", "device_id": id, "managing": false, "conversations": 3,
+        }),
     );
     check(
         Object::Revoked(Revoked {

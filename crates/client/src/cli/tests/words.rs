@@ -169,6 +169,10 @@ fn what_happened() {
         "vera@city.example came in with another device",
     );
     check(
+        notice(Kind::DeviceAdded, &[anna], ""),
+        "another device of yours came in",
+    );
+    check(
         notice(Kind::DeviceRemoved, &[vera], ""),
         "a device of vera@city.example is gone",
     );
@@ -182,6 +186,11 @@ fn what_happened() {
         ..notice(Kind::Added, &[vera], "")
     };
     check(own, "you added vera@city.example");
+    let joined = Notice {
+        by: anna.to_owned(),
+        ..notice(Kind::Joined, &[], "")
+    };
+    check(joined, "another one of yours was in it");
 }
 
 #[test]
@@ -279,6 +288,7 @@ fn what_is_news() {
     check(by_me(NoticeKind::Created), false);
     check(by_me(NoticeKind::Rejoined), true);
     check(by_me(NoticeKind::DeviceAdded), false);
+    // It is about another device of the same person.
     check(by_me(NoticeKind::HistoryDiffers), true);
 }
 
@@ -301,5 +311,4 @@ fn what_is_unread() {
         ..at(7, said("x"))
     };
     check(own, false);
-    // It is about another device of the same person.
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crypto::DeviceCertificate;
 use futures_util::{SinkExt as _, StreamExt as _};
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,8 +13,8 @@ use tokio_tungstenite::tungstenite::Message;
 use types::wire::client_frame::Body as Request;
 use types::wire::server_frame::Body as Reply;
 use types::wire::{
-    Challenge, ClientFrame, KeyPackagesPublished, LoggedIn, Refusal, RefusalCode, Registered, ServerFrame,
-    Subscribed,
+    Account, Accounts, Challenge, ClientFrame, KeyPackagesPublished, LoggedIn, Refusal, RefusalCode,
+    Register, Registered, ServerFrame, Subscribed,
 };
 use types::{PROTOCOL, limits};
 
@@ -160,13 +161,15 @@ async fn converse(socket: &mut WebSocketStream<TcpStream>, shared: &Shared) -> O
         ..Challenge::default()
     };
     send(socket, 0, Reply::Challenge(challenge)).await?;
+    let mut registered = None;
     loop {
         match socket.next().await?.ok()? {
             Message::Binary(bytes) => {
                 let frame = ClientFrame::decode(bytes).ok()?;
                 let request = frame.body?;
                 shared.received.lock().unwrap().push(request.clone());
-                if let Some(reply) = reply(&request, shared) {
+                registered = registration(&request, shared).or(registered);
+                if let Some(reply) = reply(&request, &registered, shared) {
                     send(socket, frame.id, reply).await?;
                 }
             }
@@ -177,7 +180,32 @@ async fn converse(socket: &mut WebSocketStream<TcpStream>, shared: &Shared) -> O
     }
 }
 
-fn reply(request: &Request, shared: &Shared) -> Option<Reply> {
+/// The registration of the device that speaks.
+fn registration(request: &Request, shared: &Shared) -> Option<Register> {
+    let device = |register: &Register| {
+        let certificate = register.device_certificate.as_ref()?;
+        DeviceCertificate::dangerous_decode(certificate)
+            .ok()
+            .map(|certificate| certificate.device_id)
+    };
+    match request {
+        Request::Register(register) => Some(register.clone()),
+        Request::Login(login) => {
+            let received = shared.received.lock().unwrap();
+            let registers = received.iter().filter_map(|request| match request {
+                Request::Register(register) => Some(register),
+                _ => None,
+            });
+            let is_its = |register: &&Register| {
+                device(register).is_some_and(|id| login.device_id == id.as_bytes().as_slice())
+            };
+            registers.rev().find(is_its).cloned()
+        }
+        _ => None,
+    }
+}
+
+fn reply(request: &Request, registered: &Option<Register>, shared: &Shared) -> Option<Reply> {
     let refusal = || Refusal {
         code: RefusalCode::ClockOff.into(),
         message: "your clock is off".to_owned(),
@@ -193,6 +221,16 @@ fn reply(request: &Request, shared: &Shared) -> Option<Reply> {
             incarnation: 1,
             stock: Vec::new(),
         })),
+        Request::LookUpAccounts(_) => {
+            let register = registered.clone()?;
+            Some(Reply::Accounts(Accounts {
+                accounts: vec![Account {
+                    device_list: register.device_list,
+                    device_certificates: register.device_certificate.into_iter().collect(),
+                    ..Account::default()
+                }],
+            }))
+        }
         Request::Subscribe(_) => Some(Reply::Subscribed(Subscribed { head: 0 })),
         Request::PublishKeyPackages(_) => Some(Reply::KeyPackagesPublished(KeyPackagesPublished::default())),
         // Not of this realm, so whatever wants an answer waits.
