@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use types::{BlobId, ConversationId, EntryId, wire};
 
 use crate::manifest::{File, Manifest};
+use crate::place::RowId;
 use crate::reader::{SegmentReader, Step, Walk, Want};
 use crate::segment::{Segment, join};
 use crate::{Error, Frame, Place, Row, Tally, Unlock};
@@ -19,8 +20,8 @@ pub struct Drill {
     walk: Walk,
     hash: Sha256,
     tallies: Vec<Tally>,
-    gone: BTreeSet<Place>,
-    rows: BTreeMap<(ConversationId, EntryId), [u8; 32]>,
+    gone: BTreeSet<RowId>,
+    rows: BTreeMap<RowId, [u8; 32]>,
     report: Report,
 }
 
@@ -38,8 +39,8 @@ pub struct Report {
     pub rows: u64,
     /// Places of erased rows.
     pub erased: u64,
-    /// Cards, contacts, settings, read marks and names.
-    pub others: u64,
+    /// Cards.
+    pub cards: u64,
     /// Frames of kinds that this version does not know: no fault, a newer version reads them.
     pub unknown: u64,
     /// Files that rows speak of.
@@ -157,7 +158,11 @@ impl Drill {
             walk: Walk::new(segments, 0, wire::BackupCounts::default()),
             hash: Sha256::new(),
             tallies: Vec::new(),
-            gone: manifest.tombstones.iter().map(|stone| stone.place).collect(),
+            gone: manifest
+                .tombstones
+                .iter()
+                .map(|stone| stone.place.row_id())
+                .collect(),
             rows: BTreeMap::new(),
             report,
         };
@@ -218,7 +223,7 @@ impl Drill {
                     self.report.erased += 1;
                     self.line(&place, ERASED);
                 }
-                Step::Frame(_) => self.report.others += 1,
+                Step::Frame(Frame::Card(_)) => self.report.cards += 1,
                 Step::End(segment, counts) => self.end(&segment, counts),
             }
         }
@@ -227,28 +232,24 @@ impl Drill {
     fn row(&mut self, row: &Row) {
         let place = row.place();
         self.line(&place, Sha256::digest(row.row().encode_to_vec()).into());
-        if self.gone.contains(&place) {
+        if self.gone.contains(&place.row_id()) {
             self.report.erased += 1;
             return;
         }
         self.report.rows += 1;
-        for attachment in row.attachments() {
-            self.report.files += 1;
-            self.file(File {
-                conversation: place.conversation,
-                entry_id: place.entry_id,
-                blob: attachment.blob,
-            });
+        if let Some(blob) = row.file() {
+            self.file(place.row_id(), blob);
         }
     }
 
-    fn file(&mut self, file: File) {
-        let File {
+    fn file(&mut self, (conversation, entry_id): RowId, blob: BlobId) {
+        self.report.files += 1;
+        let is_listed = self.manifest.files.contains(&File {
             conversation,
             entry_id,
             blob,
-        } = file;
-        if !self.manifest.files.contains(&file) {
+        });
+        if !is_listed {
             self.report.findings.push(Finding::File {
                 conversation,
                 entry_id,
@@ -261,7 +262,7 @@ impl Drill {
         let Some(segment) = self.walk.present().map(SegmentReader::segment) else {
             return;
         };
-        let (conversation, entry_id) = (place.conversation, place.entry_id);
+        let (conversation, entry_id) = place.row_id();
         match segment.range(place) {
             Some(range) => self.tallies[range].add(place),
             None => self.report.findings.push(Finding::Unlisted {

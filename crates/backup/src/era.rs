@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::header::{Header, Kind};
 
-/// The key that an account's devices seal under at present. Once the next era has begun, they forget it: what was sealed
-/// under it opens with the recovery words alone.
+/// The key that an account's devices seal under at present. Once a manifest is sealed in the next era, they forget it: what
+/// was sealed under it opens with the recovery words alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Era {
     number: u64,
@@ -19,8 +19,7 @@ pub struct Era {
 }
 
 impl Era {
-    /// Draws the key of an era. Its number is one more than that of the last one. It begins with the manifest that is
-    /// sealed under it: a device whose manifest was not taken throws it away.
+    /// Draws the key of an era. Its number is one more than that of the last one.
     ///
     /// # Errors
     /// [`Error::Malformed`] when `backup_key` is no usable key, which decoding it has ruled out.
@@ -85,20 +84,23 @@ pub enum Unlock<'a> {
     Words(&'a RecoveryKey),
     /// So does what they give for the backup alone.
     Secret(&'a BackupSecret),
-    /// A device opens what was sealed in the present era: the manifest, and the newest segments.
+    /// A device opens what was sealed in the present era.
     Era(&'a Era),
+    /// Until the manifest is sealed in the present era, a device needs the eras before it, too.
+    Eras(&'a [Era]),
 }
 
 impl Unlock<'_> {
     pub(crate) fn era_key(&self, header: &Header) -> Result<Zeroizing<[u8; 32]>, Error> {
-        match self {
-            Self::Words(words) => words.unwrap(&header.wrapped).map_err(|_| Error::Words),
-            Self::Secret(secret) => secret.unwrap(&header.wrapped).map_err(|_| Error::Words),
-            Self::Era(era) if era.number == header.era => Ok(era.key.clone()),
-            Self::Era(era) => Err(Error::OtherEra {
-                found: header.era,
-                ours: era.number,
-            }),
-        }
+        let eras = match self {
+            Self::Words(words) => return words.unwrap(&header.wrapped).map_err(|_| Error::Words),
+            Self::Secret(secret) => return secret.unwrap(&header.wrapped).map_err(|_| Error::Words),
+            Self::Era(era) => std::slice::from_ref(*era),
+            Self::Eras(eras) => eras,
+        };
+        // Two devices may have begun an era with the same number.
+        let era = eras.iter().find(|era| era.wrapped == header.wrapped);
+        let found = header.era;
+        era.map(|era| era.key.clone()).ok_or(Error::OtherEra { found })
     }
 }

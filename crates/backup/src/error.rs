@@ -31,15 +31,13 @@ pub enum Error {
     /// The words are others, or the wrapped key was changed.
     #[error("this does not open with these recovery words: they belong to another backup, or it is damaged")]
     Words,
-    /// A device knows the key of one era only.
+    /// A device has the keys of the last eras only.
     #[error(
-        "this was sealed in era {found} of the backup, and the device has the key of era {ours}: use the recovery words"
+        "this was sealed in era {found} of the backup, whose key is not here (any more): use the recovery words"
     )]
     OtherEra {
         /// The era that it was sealed in.
         found: u64,
-        /// The era whose key is there.
-        ours: u64,
     },
     /// A block does not open.
     #[error("block {block} of this {what} is damaged, or not where it belongs")]

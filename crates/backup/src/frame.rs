@@ -2,7 +2,9 @@
 
 use prost::Message as _;
 use types::{BlobId, wire};
+use wire::account_change::Change;
 use wire::backup_frame::Frame as Kind;
+use wire::timeline_row::Body;
 
 use crate::{Error, FRAME_BYTES, Place};
 
@@ -13,51 +15,30 @@ pub enum Frame {
     Row(Row),
     /// A line that was erased, or whose time is over. Whoever keeps its place can still tell that nothing is missing.
     Erased(Place),
-    /// A conversation that the account is in.
-    Conversation(wire::ConversationCard),
-    /// Somebody whom the account knows.
-    Contact(wire::ContactCard),
-    /// How a conversation is treated.
-    Settings(wire::ConversationSettings),
-    /// How far a conversation was read.
-    Read(wire::ReadMark),
-    /// What a device is called.
-    DeviceName(wire::DeviceName),
+    /// What the account knows besides.
+    Card(Card),
 }
 
-/// A line of a conversation with the files that it speaks of.
+/// A line of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     place: Place,
-    row: wire::TimelineRow,
-    attachments: Vec<Attachment>,
+    row: Box<wire::TimelineRow>,
 }
 
-/// A file that a row speaks of, and holds the key of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// Its blob.
-    pub blob: BlobId,
-    /// Length of the blob in bytes.
-    pub size: u64,
-}
+/// What the devices of the account told each other of a contact, a conversation, or a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Card(Box<wire::AccountChange>);
 
 impl Row {
-    /// A row, of which [`is_kept`](crate::is_kept) is true, in this life of the server's store.
+    /// A row, of which [`is_kept`](crate::is_kept) is true. Its seq counts in this life of the server's store.
     ///
     /// # Errors
     /// [`Error::Malformed`] when the row has no place in a log.
-    pub fn new(
-        incarnation: u64,
-        row: wire::TimelineRow,
-        attachments: Vec<Attachment>,
-    ) -> Result<Self, Error> {
+    pub fn new(incarnation: u64, row: wire::TimelineRow) -> Result<Self, Error> {
         let place = Place::of(incarnation, &row)?;
-        Ok(Self {
-            place,
-            row,
-            attachments,
-        })
+        let row = Box::new(row);
+        Ok(Self { place, row })
     }
 
     /// Where it belongs.
@@ -72,45 +53,42 @@ impl Row {
 
     /// The same, to be kept.
     pub fn into_row(self) -> wire::TimelineRow {
-        self.row
+        *self.row
     }
 
-    /// Files that it speaks of.
-    pub fn attachments(&self) -> &[Attachment] {
-        &self.attachments
-    }
-
-    fn from_wire(row: wire::BackupRow) -> Result<Self, Error> {
-        let timeline = row.row.ok_or(Error::Malformed("row"))?;
-        let attachments = row.attachments.iter().map(|attachment| {
-            Ok(Attachment {
-                blob: BlobId::try_from(attachment.blob.as_ref())
-                    .map_err(|_| Error::Malformed("attachment"))?,
-                size: attachment.size,
-            })
-        });
-        let attachments = attachments.collect::<Result<_, Error>>()?;
-        Self::new(row.incarnation, timeline, attachments)
-    }
-
-    fn to_wire(&self) -> wire::BackupRow {
-        let attachments = self.attachments.iter().map(|attachment| wire::BackupAttachment {
-            blob: attachment.blob.to_bytes(),
-            size: attachment.size,
-        });
-        wire::BackupRow {
-            row: Some(self.row.clone()),
-            incarnation: self.place.incarnation,
-            attachments: attachments.collect(),
+    /// The blob of the file that it speaks of.
+    pub fn file(&self) -> Option<BlobId> {
+        match &self.row.body {
+            Some(Body::File(file)) => BlobId::try_from(file.blob.as_ref()).ok(),
+            _ => None,
         }
     }
 }
 
+impl Card {
+    /// `None` for what is not backed up, such as keys of eras and lists of devices.
+    pub fn new(change: wire::AccountChange) -> Option<Self> {
+        let is_card = matches!(
+            &change.change,
+            Some(
+                Change::Read(_)
+                    | Change::Settings(_)
+                    | Change::Contact(_)
+                    | Change::DeviceName(_)
+                    | Change::Conversation(_)
+                    | Change::Left(_)
+            )
+        );
+        is_card.then(|| Self(Box::new(change)))
+    }
+
+    /// As it was told.
+    pub fn into_change(self) -> wire::AccountChange {
+        *self.0
+    }
+}
+
 /// A frame as it stands in the stream.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and nearly all are frames"
-)]
 pub(crate) enum Read {
     Frame(Frame),
     /// Of a newer minor version.
@@ -121,31 +99,31 @@ pub(crate) enum Read {
 impl Read {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let frame = wire::BackupFrame::decode(bytes).map_err(|_| Error::Malformed("frame"))?;
-        Ok(Self::Frame(match frame.frame {
-            Some(Kind::Row(row)) => Frame::Row(Row::from_wire(row)?),
-            Some(Kind::Erased(place)) => Frame::Erased(Place::from_wire(&place)?),
-            Some(Kind::Conversation(card)) => Frame::Conversation(card),
-            Some(Kind::Contact(card)) => Frame::Contact(card),
-            Some(Kind::Settings(settings)) => Frame::Settings(settings),
-            Some(Kind::Read(mark)) => Frame::Read(mark),
-            Some(Kind::DeviceName(name)) => Frame::DeviceName(name),
-            Some(Kind::End(counts)) => return Ok(Self::End(counts)),
-            None => return Ok(Self::Unknown),
-        }))
+        Ok(match frame.frame {
+            Some(Kind::Row(row)) => {
+                let timeline = row.row.ok_or(Error::Malformed("row"))?;
+                Self::Frame(Frame::Row(Row::new(row.incarnation, timeline)?))
+            }
+            Some(Kind::Erased(place)) => Self::Frame(Frame::Erased(Place::from_wire(&place)?)),
+            Some(Kind::Card(change)) => {
+                Card::new(change).map_or(Self::Unknown, |card| Self::Frame(Frame::Card(card)))
+            }
+            Some(Kind::End(counts)) => Self::End(counts),
+            None => Self::Unknown,
+        })
     }
 }
 
 impl Frame {
     /// With its length before it.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
-        encode(match self.clone() {
-            Self::Row(row) => Kind::Row(row.to_wire()),
+        encode(match self {
+            Self::Row(row) => Kind::Row(wire::BackupRow {
+                row: Some(row.row().clone()),
+                incarnation: row.place.incarnation,
+            }),
             Self::Erased(place) => Kind::Erased(place.to_wire()),
-            Self::Conversation(card) => Kind::Conversation(card),
-            Self::Contact(card) => Kind::Contact(card),
-            Self::Settings(settings) => Kind::Settings(settings),
-            Self::Read(mark) => Kind::Read(mark),
-            Self::DeviceName(name) => Kind::DeviceName(name),
+            Self::Card(card) => Kind::Card(card.clone().into_change()),
         })
     }
 }

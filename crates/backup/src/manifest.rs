@@ -9,8 +9,9 @@ use types::limits::MANIFEST_BYTES;
 use types::{BlobId, ConversationId, EntryId, Timestamp, wire};
 
 use crate::header::{Header, Kind};
+use crate::place::RowId;
 use crate::sealed::{Blocks, Sealer};
-use crate::{Era, Error, MINOR, Place, Segment, Unlock};
+use crate::{Era, Error, MINOR, Place, Range, Segment, Unlock};
 
 /// What a backup consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,10 +56,23 @@ pub struct Tombstone {
     pub erased: Timestamp,
 }
 
+impl File {
+    pub(crate) fn row_id(&self) -> RowId {
+        (self.conversation, self.entry_id)
+    }
+}
+
 impl Tombstone {
-    /// Whether a segment may hold the row.
+    /// Whether a segment may hold the row. Which life of the server's store its seq counts in does not matter: it is
+    /// better to look for it in vain than to forget it.
     pub(crate) fn concerns(&self, segment: &Segment) -> bool {
-        segment.number < self.number && segment.range(&self.place).is_some()
+        let Place {
+            conversation, seq, ..
+        } = self.place;
+        let covers = |range: &Range| {
+            range.span.conversation == conversation && (range.span.first..=range.span.last).contains(&seq)
+        };
+        segment.number < self.number && segment.ranges.iter().any(covers)
     }
 }
 

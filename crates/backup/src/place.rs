@@ -19,6 +19,9 @@ pub struct Place {
     pub entry_id: EntryId,
 }
 
+/// A conversation, and one of its rows.
+pub type RowId = (ConversationId, EntryId);
+
 /// Whether a row is backed up: it has its place in the log, and every device of the account has it alike. What a device
 /// says of itself (a key that changed in its eyes, a gap, a rejoin) is not history.
 pub fn is_kept(row: &wire::TimelineRow) -> bool {
@@ -31,6 +34,8 @@ pub fn is_kept(row: &wire::TimelineRow) -> bool {
                 | NoticeKind::Left
                 | NoticeKind::Renamed
                 | NoticeKind::RolesChanged
+                | NoticeKind::DeviceAdded
+                | NoticeKind::DeviceRemoved
         ),
         _ => true,
     };
@@ -38,6 +43,11 @@ pub fn is_kept(row: &wire::TimelineRow) -> bool {
 }
 
 impl Place {
+    /// What names the row: an entry keeps its id when the server's store begins another life.
+    pub fn row_id(&self) -> RowId {
+        (self.conversation, self.entry_id)
+    }
+
     /// The place of a row.
     ///
     /// # Errors

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::{BlobId, ConversationId, Duration, EntryId, Timestamp};
+use types::{BlobId, Duration, Timestamp};
 
 use crate::coverage::Coverage;
 use crate::manifest::{Manifest, Tombstone};
+use crate::place::RowId;
 use crate::segment::{Range, Segment, find, join};
 use crate::{Error, MINOR, Place, Span, Tally, Written};
 
@@ -59,7 +60,7 @@ pub struct Write {
     /// Segments that it takes the place of.
     pub replaces: Vec<BlobId>,
     /// Lines that were erased, even if the device has not learnt of it yet: nothing but their places is written.
-    pub gone: BTreeSet<Place>,
+    pub gone: BTreeSet<RowId>,
 }
 
 /// The manifest that is to follow another.
@@ -96,12 +97,8 @@ pub fn plan(manifest: &Manifest, held: Holdings<'_>, now: Timestamp) -> Result<P
     let tombstones = entomb(&manifest.tombstones, &told, number, now);
     let mut writes = rewrites(segments, &tombstones, held.tally);
     writes.extend(increments);
-    for write in &mut writes {
-        let places = tombstones.iter().map(|stone| stone.place);
-        write.gone = places
-            .filter(|place| find(&write.ranges, place).is_some())
-            .collect();
-    }
+    let gone: BTreeSet<RowId> = tombstones.iter().map(|stone| stone.place.row_id()).collect();
+    writes.iter_mut().for_each(|write| write.gone = gone.clone());
     Ok(Plan {
         writes,
         cards: held.cards_changed || manifest.cards.is_none(),
@@ -166,8 +163,8 @@ impl Plan {
     /// Takes into the manifest what was erased.
     fn bury(self, manifest: &mut Manifest) {
         let Manifest { segments, files, .. } = manifest;
-        let gone: BTreeSet<_> = self.tombstones.iter().map(|stone| row(&stone.place)).collect();
-        files.retain(|file| !gone.contains(&(file.conversation, file.entry_id)));
+        let gone: BTreeSet<RowId> = self.tombstones.iter().map(|stone| stone.place.row_id()).collect();
+        files.retain(|file| !gone.contains(&file.row_id()));
         let is_held = |stone: &Tombstone| segments.iter().any(|segment| stone.concerns(segment));
         if !self.tombstones.iter().any(is_held) {
             manifest.compacted = self.now;
@@ -180,10 +177,6 @@ impl Plan {
 
 fn numbered(segment: Segment, number: u64) -> Segment {
     Segment { number, ..segment }
-}
-
-fn row(place: &Place) -> (ConversationId, EntryId) {
-    (place.conversation, place.entry_id)
 }
 
 /// What was erased before, and what is told now.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use prost::Message as _;
 use types::{BlobId, wire};
 
+use crate::place::RowId;
 use crate::reader::{Step, Walk, Want};
-use crate::{Error, Frame, Manifest, Place, Segment, Unlock};
+use crate::{Error, Frame, Manifest, Segment, Unlock};
 
 /// Reads everything that a manifest lists: the cards first, then rows, the segment with the newest one first. Where two
 /// frames say different things of one matter, the first one counts.
@@ -20,7 +21,7 @@ pub struct Restore {
     number: u64,
     walk: Walk,
     /// Must not come back.
-    gone: BTreeSet<Place>,
+    gone: BTreeSet<RowId>,
     given_up: Vec<BlobId>,
     progress: Progress,
 }
@@ -91,7 +92,11 @@ impl Restore {
         Self {
             number: manifest.number,
             walk: Walk::new(segments, at.offset, at.counts.unwrap_or_default()),
-            gone: manifest.tombstones.iter().map(|stone| stone.place).collect(),
+            gone: manifest
+                .tombstones
+                .iter()
+                .map(|stone| stone.place.row_id())
+                .collect(),
             given_up: Vec::new(),
             progress: Progress {
                 bytes: done,
@@ -134,7 +139,9 @@ impl Restore {
                 Step::Frame(frame) => {
                     self.progress.frames += 1;
                     return Ok(Some(match frame {
-                        Frame::Row(row) if self.gone.contains(&row.place()) || is_over(row.row()) => {
+                        Frame::Row(row)
+                            if self.gone.contains(&row.place().row_id()) || is_over(row.row()) =>
+                        {
                             Frame::Erased(row.place())
                         }
                         frame => frame,

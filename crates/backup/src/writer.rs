@@ -9,6 +9,7 @@ use types::{BlobId, Timestamp, wire};
 use crate::frame::encode_end;
 use crate::header::{Header, Kind};
 use crate::manifest::File;
+use crate::place::RowId;
 use crate::sealed::{Blocks, Sealer};
 use crate::segment::{Range, Segment};
 use crate::{Era, Error, Frame, MINOR, Place, Row, Tally, Write};
@@ -21,7 +22,7 @@ pub struct SegmentWriter {
     counts: wire::BackupCounts,
     segment: Segment,
     files: BTreeSet<File>,
-    gone: BTreeSet<Place>,
+    gone: BTreeSet<RowId>,
 }
 
 /// A segment that was written, for the manifest.
@@ -70,7 +71,7 @@ impl SegmentWriter {
     pub fn push(&mut self, frame: &Frame, out: &mut Vec<u8>) -> Result<(), Error> {
         let encoded = frame.encode()?;
         match frame {
-            Frame::Row(row) if self.gone.contains(&row.place()) => {
+            Frame::Row(row) if self.gone.contains(&row.place().row_id()) => {
                 return self.push(&Frame::Erased(row.place()), out);
             }
             Frame::Row(row) => self.count_row(row)?,
@@ -112,10 +113,10 @@ impl SegmentWriter {
         self.counts.rows += 1;
         let at = Timestamp::from_ms(row.row().at_ms);
         self.segment.newest = self.segment.newest.max(at);
-        self.files.extend(row.attachments().iter().map(|attachment| File {
+        self.files.extend(row.file().map(|blob| File {
             conversation: place.conversation,
             entry_id: place.entry_id,
-            blob: attachment.blob,
+            blob,
         }));
         Ok(())
     }

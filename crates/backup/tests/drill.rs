@@ -4,8 +4,8 @@
 
 mod common;
 
-use backup::{Attachment, Drill, Error, Finding, Frame, Manifest, Report, Row, Unlock, Written, validate};
-use common::{Account, HEADER, INCARNATION, manifest, place, plain, row, text};
+use backup::{Drill, Error, Finding, Frame, Manifest, Report, Unlock, Written, validate};
+use common::{Account, HEADER, card, file, manifest, place, plain, row};
 use types::{BlobId, wire};
 
 const PICTURE: BlobId = BlobId::new([5; 16]);
@@ -48,18 +48,10 @@ impl Backup {
     }
 }
 
-fn picture(seq: u64) -> Frame {
-    let attachments = vec![Attachment {
-        blob: PICTURE,
-        size: 7,
-    }];
-    Frame::Row(Row::new(INCARNATION, text(place(1, seq), "a picture"), attachments).unwrap())
-}
-
 fn good() -> Backup {
-    let read = Frame::Read(wire::ReadMark::default());
+    let read = card(wire::account_change::Change::Read(wire::ReadMark::default()));
     Backup::of(&[
-        &[row(1, 1, "one"), Frame::Erased(place(1, 2)), picture(3)],
+        &[row(1, 1, "one"), Frame::Erased(place(1, 2)), file(1, 3, PICTURE)],
         &[row(1, 4, "four"), row(2, 9, "nine"), read],
     ])
 }
@@ -72,7 +64,7 @@ fn a_sound_backup_is_counted() {
         bytes: 2 * (HEADER as u64 + 4096 + 16),
         rows: 4,
         erased: 1,
-        others: 1,
+        cards: 1,
         unknown: 0,
         files: 1,
         findings: Vec::new(),

@@ -130,12 +130,23 @@ fn old_ones_and_those_of_others_are_named() {
     );
     assert_eq!(open(9, Unlock::Words(&stranger.words)), Some(Error::Words));
     let next = Era::begin(2, &account.words.backup_key(), &account.rng).unwrap();
-    let other_era = Error::OtherEra { found: 1, ours: 2 };
+    let other_era = Error::OtherEra { found: 1 };
     assert_eq!(open(9, Unlock::Era(&next)), Some(other_era));
     assert_eq!(
         Manifest::open(&[], 9, account.unlock()),
         Err(Error::NotABackup("manifest"))
     );
+}
+
+#[test]
+fn a_device_that_came_back_goes_on_in_the_era_of_the_manifest() {
+    let (account, stranger) = (Account::new(37), Account::new(38));
+    let sealed = some_manifest().seal(&account.era, &account.rng, now()).unwrap();
+    let era = |account: &Account| Era::of_manifest(&sealed, &account.words.backup_secret());
+    assert_eq!(era(&account).as_ref(), Ok(&account.era));
+    assert_eq!(era(&stranger), Err(Error::Words));
+    let cut = Era::of_manifest(&sealed[..100], &account.words.backup_secret());
+    assert_eq!(cut, Err(Error::NotABackup("manifest")));
 }
 
 #[test]

@@ -313,13 +313,7 @@ fn what_never_was_in_the_backup_leaves_no_tombstone() {
 #[test]
 fn files_are_kept_for_as_long_as_their_rows() {
     let account = Account::new(22);
-    let attachments = vec![backup::Attachment {
-        blob: BlobId::new([5; 16]),
-        size: 10,
-    }];
-    let with_file =
-        backup::Row::new(common::INCARNATION, text(place(1, 1), "a picture"), attachments).unwrap();
-    let (written, _) = account.segment(&[backup::Frame::Row(with_file)]);
+    let (written, _) = account.segment(&[common::file(1, 1, BlobId::new([5; 16]))]);
     let cards = account.segment(&[]).0;
     let mut old = manifest([written]);
     old.cards = Some(cards.segment);
@@ -407,6 +401,8 @@ fn a_devices_own_notices_are_not_history() {
         Kind::Left,
         Kind::Renamed,
         Kind::RolesChanged,
+        Kind::DeviceAdded,
+        Kind::DeviceRemoved,
     ] {
         assert!(is_kept(&notice(kind)), "{kind:?}");
     }
@@ -415,6 +411,9 @@ fn a_devices_own_notices_are_not_history() {
         Kind::Rejoined,
         Kind::Gap,
         Kind::Joined,
+        Kind::KeySucceeded,
+        Kind::HistoryDiffers,
+        Kind::WrongTime,
         Kind::Unspecified,
     ] {
         assert!(!is_kept(&notice(kind)), "{kind:?}");

@@ -4,49 +4,48 @@
 
 mod common;
 
-use backup::{Attachment, Error, Frame, Position, Restore, Row, SegmentWriter, Unlock};
+use backup::{Card, Error, Frame, Position, Restore, SegmentWriter, Unlock};
 use common::{
-    Account, BLOCK, HEADER, INCARNATION, SEALED, go_on, listing, manifest, now, open, place, plain, restore,
-    row, text, write,
+    Account, BLOCK, HEADER, INCARNATION, SEALED, card, file, go_on, listing, manifest, now, open, place,
+    plain, restore, row, text, write,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use types::{BlobId, wire};
+use wire::account_change::Change;
 
 /// As many rows as fill more than three blocks, and one of everything else.
 fn many() -> Vec<Frame> {
     let mut frames = vec![
-        Frame::Conversation(wire::ConversationCard {
+        card(Change::Conversation(wire::ConversationCard {
             name: "Orchard".to_owned(),
             ..wire::ConversationCard::default()
-        }),
-        Frame::Contact(wire::ContactCard {
+        })),
+        card(Change::Contact(wire::ContactCard {
             address: "boris@town.example".to_owned(),
             accepted: true,
             ..wire::ContactCard::default()
-        }),
-        Frame::Settings(wire::ConversationSettings {
+        })),
+        card(Change::Settings(wire::ConversationSettings {
             archived: true,
             ..wire::ConversationSettings::default()
-        }),
-        Frame::Read(wire::ReadMark {
+        })),
+        card(Change::Read(wire::ReadMark {
             seq: 7,
             ..wire::ReadMark::default()
-        }),
-        Frame::DeviceName(wire::DeviceName {
+        })),
+        card(Change::DeviceName(wire::DeviceName {
             name: "the old laptop".to_owned(),
             ..wire::DeviceName::default()
-        }),
+        })),
+        card(Change::Left(wire::ConversationLeft {
+            epoch: 4,
+            ..wire::ConversationLeft::default()
+        })),
         Frame::Erased(place(1, 1)),
     ];
     frames.extend((2..400).map(|seq| row(1, seq, &"ladder ".repeat(80))));
-    let attachments = vec![Attachment {
-        blob: BlobId::new([9; 16]),
-        size: 1_000_000,
-    }];
-    frames.push(Frame::Row(
-        Row::new(INCARNATION, text(place(1, 400), "a picture"), attachments).unwrap(),
-    ));
+    frames.push(file(1, 400, BlobId::new([9; 16])));
     frames
 }
 
@@ -135,8 +134,8 @@ fn every_changed_bit_is_noticed() {
         let is_expected = match at {
             0..8 => error == Error::NotABackup("segment"),
             8..10 => matches!(error, Error::Newer { .. } | Error::NotABackup(_)),
-            12..20 => matches!(error, Error::OtherEra { .. }),
             20..36 => matches!(error, Error::OtherSegment { .. }),
+            44..HEADER => matches!(error, Error::OtherEra { .. }),
             _ => matches!(error, Error::Damaged { block: 0, .. }),
         };
         assert!(is_expected, "byte {at}: {error}");
@@ -236,13 +235,20 @@ fn nobody_else_opens_it() {
     let segment = &written.segment;
     let wrong = Unlock::Words(&stranger.words);
     assert_eq!(open(segment, wrong, &sealed), Err(Error::Words));
+    let other_era = Error::OtherEra { found: 1 };
+    assert_eq!(open(segment, stranger.unlock(), &sealed), Err(other_era.clone()));
+    let claimed =
+        backup::Era::from_parts(1, stranger.era.key().clone(), account.era.wrapped().clone()).unwrap();
     assert!(matches!(
-        open(segment, stranger.unlock(), &sealed),
+        open(segment, Unlock::Era(&claimed), &sealed),
         Err(Error::Damaged { block: 0, .. })
     ));
     let next = backup::Era::begin(2, &account.words.backup_key(), &account.rng).unwrap();
-    let other_era = Error::OtherEra { found: 1, ours: 2 };
     assert_eq!(open(segment, Unlock::Era(&next), &sealed), Err(other_era));
+    let eras = [next, account.era.clone()];
+    assert!(open(segment, Unlock::Eras(&eras), &sealed).is_ok());
+    let secret = account.words.backup_secret();
+    assert!(open(segment, Unlock::Secret(&secret), &sealed).is_ok());
     let told = backup::Era::from_parts(1, account.era.key().clone(), account.era.wrapped().clone()).unwrap();
     assert_eq!(told, account.era);
     assert!(open(segment, Unlock::Era(&told), &sealed).is_ok());
@@ -269,7 +275,6 @@ fn newer_versions_are_named_and_newer_kinds_passed_over() {
         frame: Some(wire::backup_frame::Frame::Row(wire::BackupRow {
             row: Some(known.row().clone()),
             incarnation: INCARNATION,
-            attachments: Vec::new(),
         })),
     };
     let counts = wire::BackupCounts {
@@ -328,7 +333,7 @@ fn writers_refuse_what_does_not_belong() {
     let account = Account::new(11);
     let mut sealed = Vec::new();
     let mut write = write(&[row(1, 5, ""), row(1, 9, "")]);
-    write.gone = [place(1, 8)].into();
+    write.gone = [place(1, 8).row_id()].into();
     let mut writer = SegmentWriter::new(&account.era, &write, &account.rng, now(), &mut sealed);
     for outside in [row(1, 4, ""), row(1, 10, ""), row(2, 7, "")] {
         assert_eq!(writer.push(&outside, &mut sealed), Err(Error::Outside));
@@ -345,6 +350,20 @@ fn writers_refuse_what_does_not_belong() {
         open(&written.segment, account.unlock(), &sealed),
         Ok(vec![row(1, 7, "in"), Frame::Erased(place(1, 8))])
     );
+}
+
+#[test]
+fn secrets_of_devices_are_no_cards() {
+    let check = |change, is_card: bool| {
+        let change = wire::AccountChange { change: Some(change) };
+        let card = Card::new(change.clone());
+        assert_eq!(card.map(Card::into_change), is_card.then_some(change));
+    };
+    check(Change::Read(wire::ReadMark::default()), true);
+    check(Change::Era(wire::BackupEra::default()), false);
+    check(Change::History(wire::HistoryOffer::default()), false);
+    check(Change::DeviceList(wire::SignedDeviceList::default()), false);
+    assert_eq!(Card::new(wire::AccountChange::default()), None);
 }
 
 #[test]
@@ -412,10 +431,10 @@ fn rows_whose_time_is_over_never_come_out() {
 fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let line = (0_u8..4, 1_u64..50, ".{0,200}", 0_usize..3).prop_map(|(kind, seq, said, times)| match kind {
         0 => Frame::Erased(place(2, seq)),
-        1 => Frame::DeviceName(wire::DeviceName {
+        1 => card(Change::DeviceName(wire::DeviceName {
             name: said,
             ..wire::DeviceName::default()
-        }),
+        })),
         _ => row(1, seq, &said.repeat(times * 40)),
     });
     vec(line, 0..60)

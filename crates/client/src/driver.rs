@@ -30,11 +30,12 @@ use types::{ConversationId, EntryId, Timestamp};
 use crate::store::{Arrival, Arrived, Place, Store};
 use crate::{Error, ServerUrl, system};
 
+pub(crate) use shared_store::SharedStore;
+
 pub use link::LinkError;
 pub use status::Status;
 
 use link::Timing;
-use shared_store::SharedStore;
 use task::{Request, Task};
 
 /// Requests that may wait for the task before whoever asks has to wait.
@@ -58,7 +59,8 @@ pub struct Client {
     events: broadcast::WeakSender<Arc<Event>>,
     status: watch::Receiver<Status>,
     store: SharedStore,
-    task: JoinHandle<Result<(), Error>>,
+    /// Of whoever opened it.
+    task: Option<JoinHandle<Result<(), Error>>>,
 }
 
 impl Client {
@@ -112,8 +114,19 @@ impl Client {
             events: weak_events,
             status: seen,
             store,
-            task: tokio::spawn(task.run(wanted)),
+            task: Some(tokio::spawn(task.run(wanted))),
         })
+    }
+
+    /// The same device once more, for work beside that of whoever opened it, who cannot close it before this is dropped.
+    pub fn share(&self) -> Self {
+        Self {
+            requests: self.requests.clone(),
+            events: self.events.clone(),
+            status: self.status.clone(),
+            store: self.store.clone(),
+            task: None,
+        }
     }
 
     /// Asks the engine to do something, and waits until it is done, which can take for ever without a connection.
@@ -291,11 +304,19 @@ impl Client {
     /// The error that stopped the client, if one did; [`Error::WriteStore`] when the end could not be written.
     pub async fn close(self) -> Result<(), Error> {
         drop(self.requests);
-        self.task.await.unwrap_or(Err(Error::Closed))
+        match self.task {
+            Some(task) => task.await.unwrap_or(Err(Error::Closed)),
+            None => Ok(()),
+        }
+    }
+
+    /// The store, for what the engine knows nothing of.
+    pub(crate) const fn store(&self) -> &SharedStore {
+        &self.store
     }
 
     /// Looks at the engine between two of its steps.
-    async fn view<R: Send + 'static>(
+    pub(crate) async fn view<R: Send + 'static>(
         &self,
         look: impl FnOnce(&mut Engine) -> R + Send + 'static,
     ) -> Result<R, Error> {

@@ -64,8 +64,27 @@ impl Home {
         }
     }
 
-    /// Removes these files, and the folder when nothing else is in it.
-    pub(crate) fn remove(self, files: &[&str]) -> Result<(), Error> {
+    /// A folder in the folder, for its owner alone.
+    pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.path.join(name);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        match made.and_then(|()| std::path::absolute(&path)) {
+            Ok(path) => Ok(path),
+            Err(source) => Err(Error::Home { path, source }),
+        }
+    }
+
+    /// Removes these files and folders, and the folder itself when nothing else is in it.
+    pub(crate) fn remove(self, files: &[&str], folders: &[&str]) -> Result<(), Error> {
+        for name in folders {
+            let path = self.path.join(name);
+            match std::fs::remove_dir_all(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Home { path, source });
+                }
+                _ => {}
+            }
+        }
         for name in files.iter().chain([&LOCK]) {
             let path = self.path.join(name);
             match std::fs::remove_file(&path) {
@@ -141,7 +160,8 @@ mod tests {
         let home = Home::take(&path).unwrap();
         home.private_file("x").unwrap();
         std::fs::write(path.join("photo"), "").unwrap();
-        home.remove(&["x", "y"]).unwrap();
+        std::fs::write(home.private_folder("sealed").unwrap().join("z"), "").unwrap();
+        home.remove(&["x", "y"], &["sealed", "never"]).unwrap();
         let left: Vec<_> = std::fs::read_dir(&path)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -149,7 +169,7 @@ mod tests {
         assert_eq!(left, ["photo"]);
 
         std::fs::remove_file(path.join("photo")).unwrap();
-        Home::take(&path).unwrap().remove(&[]).unwrap();
+        Home::take(&path).unwrap().remove(&[], &[]).unwrap();
         assert!(!path.exists());
     }
 

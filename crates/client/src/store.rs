@@ -4,14 +4,16 @@
 //! What is deleted is overwritten, in the database (`secure_delete`) and in its write-ahead log, which is cut when it
 //! starts anew and when the store is opened or closed.
 
-mod local;
+mod archive;
+pub(crate) mod local;
+mod logs;
 mod schema;
 mod timeline;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engine::Write;
 use rusqlite::{Connection, Transaction, params};
@@ -20,11 +22,16 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::home::Home;
 
+pub(crate) use archive::{After, Restored};
 pub use timeline::{Arrival, Arrived, Place};
 
 const FILE: &str = "veche.db";
 /// SQLite's write-ahead log, which is gone when the store was closed.
 const JOURNAL: &str = "veche.db-wal";
+/// The folder of files that were fetched, each called by its blob's id.
+pub(crate) const FILES: &str = "files";
+/// The folder of sealed files on their way to and from the backup.
+pub(crate) const BACKUP: &str = "backup";
 
 /// A device's store, and the lock on its folder.
 #[derive(Debug)]
@@ -32,6 +39,8 @@ pub struct Store {
     // Closed before the lock is let go, since fields drop in this order.
     connection: Connection,
     home: Home,
+    /// The life of the server's store that seqs count in.
+    incarnation: u64,
 }
 
 /// A key and its value.
@@ -57,7 +66,21 @@ impl Store {
         };
         let mut connection = Connection::open(&path).map_err(fail)?;
         schema::prepare(&mut connection, &path)?;
-        Ok(Self { connection, home })
+        let mut store = Self {
+            connection,
+            home,
+            incarnation: 0,
+        };
+        store.incarnation = logs::incarnation(&store)?;
+        Ok(store)
+    }
+
+    /// A folder in the device's folder, for its owner alone; made when it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Home`].
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Error> {
+        self.home.private_folder(name)
     }
 
     /// Everything that the engine saved.
@@ -81,11 +104,14 @@ impl Store {
     /// # Errors
     /// [`Error::WriteStore`]; then nothing was written.
     pub fn apply<'a>(&mut self, writes: impl IntoIterator<Item = &'a Write>) -> Result<(), Error> {
+        let mut incarnation = self.incarnation;
         self.in_transaction(|transaction| {
             writes
                 .into_iter()
-                .try_for_each(|write| apply_one(transaction, write))
-        })
+                .try_for_each(|write| apply_one(transaction, write, &mut incarnation))
+        })?;
+        self.incarnation = incarnation;
+        Ok(())
     }
 
     /// Closes the store, which empties its write-ahead log, and lets the folder go.
@@ -106,13 +132,15 @@ impl Store {
     pub fn destroy(home: &Path) -> Result<(), Error> {
         let mut store = Self::open(home)?;
         store.in_transaction(|transaction| {
-            transaction.execute_batch("DELETE FROM state; DELETE FROM timeline; DELETE FROM local")
+            transaction.execute_batch(
+                "DELETE FROM state; DELETE FROM timeline; DELETE FROM local; DELETE FROM stretches; DELETE FROM erased",
+            )
         })?;
-        let Self { connection, home } = store;
+        let Self { connection, home, .. } = store;
         connection
             .close()
             .map_err(|(_, source)| Error::WriteStore(source))?;
-        home.remove(&[FILE, JOURNAL])
+        home.remove(&[FILE, JOURNAL], &[FILES, BACKUP])
     }
 
     /// From now on every write fails, as when the disk is full.
@@ -136,7 +164,14 @@ impl Store {
     }
 }
 
-fn apply_one(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
+fn apply_one(
+    transaction: &Transaction<'_>,
+    write: &Write,
+    incarnation: &mut u64,
+) -> rusqlite::Result<()> {
+    if let Some(told) = engine::told(write) {
+        logs::note(transaction, told, incarnation)?;
+    }
     match write {
         Write::Put(key, value) => {
             let sql = "INSERT INTO state (key, value) VALUES (?1, ?2)
@@ -150,7 +185,7 @@ fn apply_one(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<(
                 .prepare_cached("DELETE FROM state WHERE key = ?1")?
                 .execute(params![key])?;
         }
-        Write::Row(row) => timeline::put(transaction, row)?,
+        Write::Row(row) => timeline::put(transaction, row, *incarnation)?,
     }
     Ok(())
 }

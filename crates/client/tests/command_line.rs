@@ -80,6 +80,93 @@ fn errors_are_typed_and_say_what_to_do() {
         "handle_malformed",
         "3 characters",
     );
+    let server = "http://localhost:9";
+    check(&["device", "link", "--json"], 2, "server_url", "--server URL");
+    check(
+        &["device", "link", "ABCD", "--server", server, "--json"],
+        2,
+        "link_code",
+        "character by character",
+    );
+    check(
+        &["device", "link", "--server", server, "--managing", "--json"],
+        2,
+        "no_account",
+        "--managing there",
+    );
+    check(
+        &["device", "link", "--server", server, "--offline", "--json"],
+        1,
+        "offline",
+        "--offline",
+    );
+    check(
+        &["device", "list", "--json"],
+        1,
+        "no_account",
+        "veche device link",
+    );
+    check(&["device", "frobnicate", "--json"], 2, "usage", "frobnicate");
+    check(
+        &["recover", "anna", "--server", server, "--json"],
+        2,
+        "address_malformed",
+        "handle@realm",
+    );
+    check(
+        &["recover", "anna@city.example", "--server", "nowhere", "--json"],
+        2,
+        "server_url",
+        "http://host:port",
+    );
+    check(
+        &["recover", "anna@city.example", "--server", server, "--json"],
+        2,
+        "words_needed",
+        "--words-file",
+    );
+    check(
+        &[
+            "recover",
+            "anna@city.example",
+            "--server",
+            server,
+            "--words-file",
+            "-",
+            "--json",
+        ],
+        2,
+        "word_count",
+        "24 recovery words, not 0",
+    );
+    check(
+        &[
+            "recover",
+            "anna@city.example",
+            "--server",
+            server,
+            "--words-file",
+            "/no/such/file",
+            "--json",
+        ],
+        1,
+        "words_file",
+        "/no/such/file",
+    );
+    check(&["mute", "boris", "--for", "0", "--json"], 2, "usage", "--for");
+    check(
+        &["mute", "boris", "--for", "1", "--off", "--json"],
+        2,
+        "usage",
+        "--off",
+    );
+    check(
+        &["export", "archive", "--json"],
+        1,
+        "no_account",
+        "veche register",
+    );
+    check(&["delete-account", "--json"], 1, "no_account", "veche register");
     // What cannot be done leaves nothing behind.
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 0);

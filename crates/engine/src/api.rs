@@ -227,6 +227,11 @@ pub enum Command {
         /// Where the driver is to put it.
         place: String,
     },
+    /// Gives up a file on its way, in either direction; whoever waits for it is told so.
+    StopTransfer {
+        /// Its blob.
+        blob: BlobId,
+    },
     /// Keeps blobs for another retention, and drops some of this account's.
     KeepBlobs {
         /// To be kept.
@@ -245,6 +250,8 @@ pub enum Command {
     },
     /// The key that the backup is to be sealed under.
     Era,
+    /// The backup's manifest is sealed in the present era: the keys of others are of no use any more.
+    ForgetPastEras,
     /// Whether there is to be a backup; all devices of the account learn it.
     SwitchBackup {
         /// There is.
@@ -671,6 +678,9 @@ pub enum Error {
     /// The disk refused a file.
     #[error("{0} could not be written; look whether the disk is full, and fetch the file again")]
     FileUnwritten(String),
+    /// A file that was on its way is not wanted any more.
+    #[error("this file was given up")]
+    FileGivenUp,
     /// What was said with the code does not open.
     #[error(transparent)]
     Crypto(#[from] crypto::Error),

@@ -47,6 +47,8 @@ pub(crate) struct Sync {
     pub(crate) told_wrong_time: bool,
     /// How often what the server gave did not go on from what is known.
     pub(crate) strange: u32,
+    /// People whose devices here are all revoked could not be brought in with others.
+    pub(crate) displaced_stay_out: bool,
     /// Every leaf was found to belong here, by what was known then.
     pub(crate) leaves_are_right: Option<leaves::Basis>,
 }
@@ -84,6 +86,15 @@ impl Conversation {
             group: Slot::Unopened,
             unsaved: false,
         }
+    }
+
+    /// Goes on from what this device had of the same conversation before it came in: what the person did with it, and
+    /// what waits to be said.
+    pub(crate) fn take_over(&mut self, before: Self) {
+        self.state.read = before.state.read;
+        self.state.settings = before.state.settings;
+        self.state.next_item = before.state.next_item;
+        self.outbox = before.outbox;
     }
 
     pub(crate) fn kind(&self) -> ConversationKind {

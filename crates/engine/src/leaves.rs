@@ -56,6 +56,26 @@ pub(crate) fn changes(core: &Core, group: &Group, going: &[u32]) -> Result<Vec<C
     Ok(changes)
 }
 
+/// People who have lost every device that they had in the conversation, and have others: these take their place, or
+/// nobody would hear what is said next.
+pub(crate) fn displaced(core: &Core, conversation: &mut Conversation) -> Result<Vec<String>, Error> {
+    if conversation.sync.displaced_stay_out {
+        return Ok(Vec::new());
+    }
+    let Some(group) = conversation.group(&core.account()?.mls)? else {
+        return Ok(Vec::new());
+    };
+    let members = group.members();
+    let gone = revoked(core, &members);
+    let stays = |address: &Address| {
+        let theirs = members.iter().filter(|member| member.address == *address);
+        theirs.into_iter().any(|member| !gone.contains(member))
+    };
+    let lost: BTreeSet<&Address> = gone.iter().map(|member| &member.address).collect();
+    let lost = lost.into_iter().filter(|address| !stays(address));
+    Ok(lost.map(ToString::to_string).collect())
+}
+
 /// Leaves whose devices were revoked, as far as this device knows.
 fn revoked(core: &Core, members: &[Member]) -> Vec<Member> {
     let Some(account) = &core.account else {

@@ -28,6 +28,7 @@ mod mailbox;
 mod membership;
 mod news;
 mod outbox;
+mod reach;
 mod receive;
 mod recovery;
 mod rejoin;
@@ -39,4 +40,5 @@ mod vault;
 
 pub use api::*;
 pub use engine::{Config, Engine};
+pub use reach::{Told, told};
 pub use transfers::{TransferId, TransferView};

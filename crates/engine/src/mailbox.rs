@@ -196,7 +196,8 @@ fn join(
         return Ok(());
     }
     mls.forget(group.id());
-    if let Some(mut over) = conversations.remove(&group.id()) {
+    let mut before = conversations.remove(&group.id());
+    if let Some(over) = before.as_mut().filter(|before| before.standing() != Standing::Joining) {
         if over.is_read() {
             // What was said up to the removal was not read, and the keys to it are gone.
             let gap = wire::Notice {
@@ -206,11 +207,14 @@ fn join(
             let entry_id = core.rng.entry_id();
             core.notice(over.id, (entry_id, 0, over.state.cursor), core.now, gap);
         }
-        core.fail_all(&mut over);
+        core.fail_all(over);
     }
     let at = server_time::not_ahead(core.now, Timestamp::from_ms(body.accepted_ms));
     let mut conversation = joined(core, group, &inviter)?;
     conversation.state.cursor = body.joined_after;
+    if let Some(before) = before {
+        conversation.take_over(before);
+    }
     conversation.keep(&mut core.journal);
     let notice = wire::Notice {
         kind: NoticeKind::Joined.into(),

@@ -95,6 +95,9 @@ impl Engine {
     }
 
     fn has_heard_of(&self, news: &News) -> bool {
+        if let News::Read(_) = news {
+            return false;
+        }
         let about = name(news);
         self.core
             .account
@@ -120,6 +123,10 @@ impl Engine {
     }
 
     fn has_later_word(&self, news: &News) -> Result<bool, Error> {
+        if let News::Read(_) = news {
+            // What was read never goes back, so the order does not matter.
+            return Ok(false);
+        }
         let about = name(news);
         let id = crypto::account_conversation(&self.core.account()?.address);
         let waits = self
@@ -278,8 +285,7 @@ impl Engine {
         let before = self.conversations.remove(&id);
         let mut conversation = Conversation::new(id, kind, Standing::Joining);
         if let Some(before) = before {
-            (conversation.state.read, conversation.state.settings) =
-                (before.state.read, before.state.settings);
+            conversation.take_over(before);
         }
         conversation.state.name = card.name.clone();
         conversation.state.peer = card.peer.clone();

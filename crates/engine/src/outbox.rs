@@ -89,7 +89,15 @@ fn commit_leaves_first(core: &mut Core, conversation: &mut Conversation, mls: &D
         || leaves::need_commit(core, conversation)?;
     let coming = conversation.outbox.front().is_some_and(Item::is_commit);
     if required && !coming && conversation.standing() != Standing::Leaving {
-        core.enqueue_first(conversation, Kind::Update);
+        let add = leaves::displaced(core, conversation)?;
+        let kind = match add.is_empty() {
+            true => Kind::Update,
+            false => Kind::Change(wire::MembershipChange {
+                add,
+                ..wire::MembershipChange::default()
+            }),
+        };
+        core.enqueue_first(conversation, kind);
     }
     Ok(())
 }
@@ -384,6 +392,8 @@ pub(crate) fn fail(
         return Ok(());
     };
     let creating = conversation.standing() == Standing::Creating && matches!(item.kind, Kind::Create(_));
+    // Nobody asked for it: those who lost all their devices here are brought in anew where that works.
+    conversation.sync.displaced_stay_out |= item.command.is_none() && item.is_commit();
     if !creating {
         if matches!(item.kind, Kind::Leave) {
             conversation.state.set_standing(Standing::Active);

@@ -180,6 +180,11 @@ impl Engine {
                 };
                 Some(self.fetch_file(id, &file, place.clone()))
             }
+            Command::StopTransfer { blob } => {
+                self.stop_transfers(*blob);
+                self.core.done(Some(id), Ok(Answer::Done));
+                Some(Ok(()))
+            }
             _ => None,
         }
     }
@@ -469,6 +474,26 @@ impl Engine {
         self.core
             .enqueue(conversation, Kind::Message(content.into()), transfer.command);
         outbox::flush(&mut self.core, conversation)
+    }
+
+    /// Files on their way, with their blobs.
+    pub fn transfers(&self) -> Vec<(BlobId, TransferView)> {
+        let views = self.transfers.values().filter_map(|transfer| {
+            let blob = BlobId::try_from(transfer.state.blob.as_ref()).ok()?;
+            Some((blob, view(transfer, 0)))
+        });
+        views.collect()
+    }
+
+    fn stop_transfers(&mut self, blob: BlobId) {
+        let names = self.transfers.iter().filter(|(_, transfer)| transfer.state.blob == blob.to_bytes());
+        let names: Vec<Vec<u8>> = names.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            if let Some(transfer) = self.transfers.remove(&name) {
+                self.core.journal.delete(keys::transfer(&name));
+                self.core.done(transfer.command, Err(Error::FileGivenUp));
+            }
+        }
     }
 
     fn transfer_failed(&mut self, name: &[u8], error: Error) {

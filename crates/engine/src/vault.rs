@@ -14,6 +14,8 @@ use crate::{Answer, Command, CommandId, EraView, Error};
 
 /// How long one key seals the backup. What was sealed under it stays readable to whoever gets it, so it is short.
 const ERA: Duration = Duration::from_secs(24 * 3600);
+/// Most eras besides the present one whose keys are kept, each for no longer than the manifest may need it.
+const PAST_ERAS: usize = 8;
 
 impl Engine {
     /// Begins what concerns the backup. `None` for any other command.
@@ -29,6 +31,14 @@ impl Engine {
                 sealed: sealed.clone(),
             }),
             Command::Era => return Some(self.era(id)),
+            Command::ForgetPastEras => {
+                if let Some(account) = &mut self.core.account {
+                    account.state.past_eras.clear();
+                }
+                self.core.keep_account();
+                self.core.done(Some(id), Ok(Answer::Done));
+                return Some(Ok(()));
+            }
             Command::SwitchBackup { on } => return Some(self.switch_backup(id, *on)),
             Command::TakeBack { changes } => return Some(self.take_back(id, changes)),
             Command::OfferHistory { offer } => {
@@ -84,24 +94,20 @@ impl Engine {
         if self.core.account()?.state.era.as_ref().is_none_or(due) {
             self.begin_era()?;
         }
-        let era = self.core.account()?.state.era.clone().unwrap_or_default();
-        let key = era
-            .key
-            .as_ref()
-            .try_into()
-            .map_err(|_| Error::Damaged("the backup's key"))?;
-        self.core.done(
-            Some(command),
-            Ok(Answer::Era(EraView {
-                number: era.number,
-                key: Zeroizing::new(key),
-                wrapped: era.wrapped,
-            })),
-        );
+        let era = self.core.account()?.state.era.as_ref().and_then(view);
+        let era = era.ok_or(Error::Damaged("the backup's key"))?;
+        self.core.done(Some(command), Ok(Answer::Era(era)));
         Ok(())
     }
 
-    /// Forgets the key that the backup was sealed under so far: a device that is gone has it.
+    /// The eras whose keys are here, the present one first: the manifest is sealed in one of them.
+    pub fn eras(&self) -> Vec<EraView> {
+        let state = self.core.account.as_ref().map(|account| &account.state);
+        let eras = state.into_iter().flat_map(|state| state.era.iter().chain(&state.past_eras));
+        eras.filter_map(view).collect()
+    }
+
+    /// From now on the backup is sealed under another key: a device that is gone has the one before.
     pub(crate) fn begin_era(&mut self) -> Result<(), Error> {
         let (rng, now) = (self.core.rng.clone(), self.core.now);
         let Some(account) = &mut self.core.account else {
@@ -115,7 +121,8 @@ impl Engine {
             key: key.to_vec().into(),
             began_ms: now.as_ms(),
         };
-        account.state.era = Some(era.clone());
+        let before = account.state.era.replace(era.clone());
+        keep_past(&mut account.state, before);
         self.core.keep_account();
         self.core.tell_devices(News::Era(era));
         Ok(())
@@ -129,10 +136,13 @@ impl Engine {
         };
         let rank = |era: &wire::BackupEra| (era.number, era.key.clone());
         let known = account.state.era.as_ref().map(rank);
-        if known.is_none_or(|known| rank(&era) > known) {
-            account.state.era = Some(era);
-            self.core.keep_account();
-        }
+        let past = if known.is_none_or(|known| rank(&era) > known) {
+            account.state.era.replace(era)
+        } else {
+            Some(era)
+        };
+        keep_past(&mut account.state, past);
+        self.core.keep_account();
     }
 
     fn switch_backup(&mut self, command: CommandId, on: bool) -> Result<(), Error> {
@@ -171,4 +181,23 @@ impl Engine {
             .map(|change| wire::AccountChange { change: Some(change) })
             .collect())
     }
+}
+
+/// A manifest may have been sealed in it that nobody has read yet.
+fn keep_past(state: &mut wire::AccountState, era: Option<wire::BackupEra>) {
+    let Some(era) = era else { return };
+    let key = |known: &wire::BackupEra| (known.number, known.key.clone());
+    let mut known = state.era.iter().chain(&state.past_eras).map(key);
+    if known.all(|known| known != key(&era)) {
+        state.past_eras.insert(0, era);
+        state.past_eras.truncate(PAST_ERAS);
+    }
+}
+
+fn view(era: &wire::BackupEra) -> Option<EraView> {
+    Some(EraView {
+        number: era.number,
+        key: Zeroizing::new(era.key.as_ref().try_into().ok()?),
+        wrapped: era.wrapped.clone(),
+    })
 }

@@ -42,6 +42,7 @@ pub(crate) fn check_external(
         by: &joining.address,
         leaves: &addresses(roster)?,
         adds: std::slice::from_ref(&joining.address),
+        newcomers: &[],
         removes: &own_index.iter().map(removal).collect::<Vec<_>>(),
         policy: None,
     })

@@ -59,6 +59,8 @@ pub struct Act<'a> {
     pub leaves: &'a [Address],
     /// The account of every leaf that is added.
     pub adds: &'a [Address],
+    /// Those of them that are no further device of an account that is here: they continue no leaf's certificate.
+    pub newcomers: &'a [Address],
     /// Every leaf that is removed.
     pub removes: &'a [Removal],
     /// The policy afterwards, when it changes.
@@ -72,7 +74,7 @@ pub enum Violation {
     /// POL-1. A direct conversation has two accounts and keeps them.
     #[error("a direct conversation is between two people; make a group to bring in others")]
     Direct,
-    /// POL-2. Adding other accounts takes an admin.
+    /// POL-2. Adding accounts takes an admin; adding devices of accounts that are here takes none.
     #[error("only admins and the owner may add people")]
     AddNotAdmin,
     /// POL-3. Removing devices of others takes a higher role than theirs, or evidence that they are revoked.
@@ -209,8 +211,7 @@ impl Policy {
             ConversationKind::Direct if after.len() > 2 => Err(Violation::Direct),
             // While there are two, neither can be replaced in the commit that takes it out.
             ConversationKind::Direct if accounts(act.leaves).len() == 2 => {
-                let known = accounts(act.leaves);
-                if act.adds.iter().all(|address| known.contains(address)) {
+                if act.newcomers.is_empty() {
                     Ok(())
                 } else {
                     Err(Violation::Direct)
@@ -220,8 +221,8 @@ impl Policy {
             ConversationKind::Account if after.len() > 1 => Err(Violation::Account),
             ConversationKind::Account => Ok(()),
             ConversationKind::Group => {
-                let only_own = act.adds.iter().all(|address| address == act.by);
-                if only_own || self.role(act.by) >= Role::Admin {
+                // A device of an account that is here could come in by itself.
+                if act.newcomers.is_empty() || self.role(act.by) >= Role::Admin {
                     Ok(())
                 } else {
                     Err(Violation::AddNotAdmin)

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 
+use std::collections::BTreeSet;
+
 use mls_rs::MlsRules;
 use mls_rs::client_builder::PaddingMode;
 use mls_rs::group::proposal::{ProposalType, RemoveProposal};
@@ -15,7 +17,7 @@ use types::Address;
 
 use crate::context::{policy_in, policy_of};
 use crate::evidence::{self, Evidence};
-use crate::external::check_external;
+use crate::external::{self, check_external};
 use crate::identity;
 use crate::member::Member;
 use crate::policy::{Act, ConversationKind, Policy, Removal, Violation};
@@ -121,14 +123,28 @@ fn check_commit(
         [info] => Some(policy_in(&info.proposal)?),
         _ => return Err(Violation::Malformed),
     };
+    let newcomers = newcomers(roster, &adds)?;
     let adds: Vec<Address> = adds.into_iter().map(|added| added.address).collect();
     policy.check(&Act {
         by: &by.address,
         leaves: &addresses(roster)?,
         adds: &adds,
+        newcomers: &newcomers,
         removes: &removals(roster, proposals)?,
         policy: new_policy.as_ref(),
     })
+}
+
+/// Of those that are added, the ones that are no further device of an account in the group.
+fn newcomers(roster: &Roster<'_>, adds: &[Member]) -> Result<Vec<Address>, Violation> {
+    let wanted: BTreeSet<&Address> = adds.iter().map(|added| &added.address).collect();
+    let mut here: Vec<Member> = Vec::new();
+    for leaf in roster.members_iter().filter(|_| !wanted.is_empty()) {
+        here.push(member(leaf.index, &leaf.signing_identity)?);
+    }
+    here.retain(|leaf| wanted.contains(&leaf.address));
+    let is_new = |added: &&Member| !external::belongs(added, &here);
+    Ok(adds.iter().filter(is_new).map(|added| added.address.clone()).collect())
 }
 
 fn removals(roster: &Roster<'_>, proposals: &ProposalBundle) -> Result<Vec<Removal>, Violation> {

@@ -8,8 +8,8 @@ pub(crate) mod world;
 use std::collections::BTreeMap;
 
 use backup::{
-    Era, Error, Frame, Manifest, Place, Range, Restore, Row, Segment, SegmentWriter, Span, Tally, Unlock,
-    Write, Written,
+    Card, Era, Error, Frame, Manifest, Place, Range, Restore, Row, Segment, SegmentWriter, Span, Tally,
+    Unlock, Write, Written,
 };
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
@@ -167,7 +167,24 @@ pub(crate) fn text(place: Place, text: &str) -> wire::TimelineRow {
 
 pub(crate) fn row(conversation_number: u8, seq: u64, said: &str) -> Frame {
     let row = text(place(conversation_number, seq), said);
-    Frame::Row(Row::new(INCARNATION, row, Vec::new()).unwrap())
+    Frame::Row(Row::new(INCARNATION, row).unwrap())
+}
+
+/// A file that somebody sent.
+pub(crate) fn file(conversation_number: u8, seq: u64, blob: BlobId) -> Frame {
+    let row = wire::TimelineRow {
+        body: Some(wire::timeline_row::Body::File(wire::FileRow {
+            blob: blob.to_bytes(),
+            ..wire::FileRow::default()
+        })),
+        ..text(place(conversation_number, seq), "")
+    };
+    Frame::Row(Row::new(INCARNATION, row).unwrap())
+}
+
+pub(crate) fn card(change: wire::account_change::Change) -> Frame {
+    let change = wire::AccountChange { change: Some(change) };
+    Frame::Card(Card::new(change).unwrap())
 }
 
 /// For exactly these frames.

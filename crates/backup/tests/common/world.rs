@@ -197,11 +197,12 @@ impl World {
         let mut sealed = Vec::new();
         let mut writer = SegmentWriter::new(era, write, &self.account.rng, self.now, &mut sealed);
         if write.ranges.is_empty() {
-            let card = wire::ContactCard {
+            let contact = wire::ContactCard {
                 address: "boris@town.example".to_owned(),
                 ..wire::ContactCard::default()
             };
-            writer.push(&Frame::Contact(card), &mut sealed).unwrap();
+            let card = super::card(wire::account_change::Change::Contact(contact));
+            writer.push(&card, &mut sealed).unwrap();
         }
         let lines = &self.devices[at].lines;
         for (place, row) in lines.iter().filter(|(place, _)| contain(&write.ranges, place)) {
@@ -331,7 +332,7 @@ fn contain(ranges: &[Range], place: &Place) -> bool {
 
 fn frame(place: &Place, row: Option<&wire::TimelineRow>) -> Frame {
     match row {
-        Some(row) => Frame::Row(Row::new(place.incarnation, row.clone(), Vec::new()).unwrap()),
+        Some(row) => Frame::Row(Row::new(place.incarnation, row.clone()).unwrap()),
         None => Frame::Erased(*place),
     }
 }

@@ -112,6 +112,7 @@ impl Failure {
             E::LinkRefused => ("link_refused", ""),
             E::LinkBroken => ("link_broken", ""),
             E::BadGrant => ("bad_grant", ""),
+            E::FileGivenUp => ("file_given_up", ""),
             E::FileTooLarge { .. } => ("file_too_large", ""),
             E::FileChanged(_) => ("file_changed", ""),
             E::FileUnwritten(_) => ("file_unwritten", ""),

@@ -9,7 +9,7 @@ use crate::store::Store;
 
 /// One store, used by one at a time on the runtime's blocking pool; nobody's once it was taken to be closed.
 #[derive(Clone, Debug)]
-pub(super) struct SharedStore(Arc<Mutex<Option<Store>>>);
+pub(crate) struct SharedStore(Arc<Mutex<Option<Store>>>);
 
 impl SharedStore {
     pub(super) fn new(store: Store) -> Self {
@@ -17,20 +17,23 @@ impl SharedStore {
     }
 
     /// Begins to work with it.
-    pub(super) fn begin<R: Send + 'static>(
+    pub(crate) fn begin<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store) -> Result<R, Error> + Send + 'static,
     ) -> JoinHandle<Result<R, Error>> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || {
-            // A transaction that panicked was rolled back, so the store is as good as before.
-            let mut store = this.0.lock().unwrap_or_else(PoisonError::into_inner);
-            work(store.as_mut().ok_or(Error::Closed)?)
-        })
+        tokio::task::spawn_blocking(move || this.now(work))
+    }
+
+    /// Works with it at once, on a thread that may wait for the disk.
+    pub(crate) fn now<R>(&self, work: impl FnOnce(&mut Store) -> Result<R, Error>) -> Result<R, Error> {
+        // A transaction that panicked was rolled back, so the store is as good as before.
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work(store.as_mut().ok_or(Error::Closed)?)
     }
 
     /// Works with it.
-    pub(super) async fn with<R: Send + 'static>(
+    pub(crate) async fn with<R: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Store) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {

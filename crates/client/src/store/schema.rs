@@ -4,10 +4,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::logs;
 use crate::Error;
 
 /// Each step brings the tables from the version before to its own, counted from one.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     -- What the engine saved, by keys of its own.
     CREATE TABLE state (
         key BLOB PRIMARY KEY,
@@ -36,7 +38,36 @@ const STEPS: [&str; 1] = ["
         key TEXT PRIMARY KEY,
         value NOT NULL
     ) WITHOUT ROWID;
-"];
+",
+    "
+    -- The life of the server's store that the seq counts in.
+    ALTER TABLE timeline ADD COLUMN incarnation INTEGER NOT NULL DEFAULT 0;
+    -- A message that did not open here: another device may have it.
+    ALTER TABLE timeline ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX timeline_closed ON timeline (conversation, incarnation, seq) WHERE closed;
+
+    -- Stretches of logs that were read without a gap: they may meet and overlap.
+    CREATE TABLE stretches (
+        conversation BLOB NOT NULL,
+        incarnation INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (conversation, incarnation, first)
+    ) WITHOUT ROWID;
+
+    -- Places of lines that were erased.
+    CREATE TABLE erased (
+        conversation BLOB NOT NULL,
+        incarnation INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        entry_id BLOB NOT NULL,
+        -- The backup knows.
+        told INTEGER NOT NULL,
+        PRIMARY KEY (conversation, incarnation, seq, entry_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX erased_lines ON erased (conversation, entry_id);
+",
+];
 
 /// The newest version that this program knows.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
@@ -86,6 +117,9 @@ fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for step in &STEPS[done..] {
         transaction.execute_batch(step)?;
+    }
+    if found == 1 {
+        logs::catch_up(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

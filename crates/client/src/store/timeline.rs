@@ -8,10 +8,11 @@ use types::wire::timeline_row::Body;
 use types::wire::{self, TimelineRow};
 use types::{ConversationId, EntryId};
 
-use super::Store;
+use super::{Store, logs};
 use crate::Error;
 
-/// Counts lines of all conversations in the order in which they came or changed.
+/// Counts lines of all conversations in the order in which they came or changed. Those that a backup gave back came
+/// before all others: theirs are not positive.
 pub type Arrival = i64;
 
 /// A line, and when it came among the others.
@@ -159,8 +160,13 @@ fn unreadable(source: rusqlite::Error) -> Error {
     }
 }
 
-/// Adds a line, or replaces the one with the same conversation and entry id.
-pub(super) fn put(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite::Result<()> {
+/// Adds a line, or replaces the one with the same conversation and entry id. Its seq counts in this life of the server's
+/// store.
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    row: &TimelineRow,
+    incarnation: u64,
+) -> rusqlite::Result<()> {
     let old: Option<(Arrival, Vec<u8>)> = transaction
         .prepare_cached("SELECT arrival, row FROM timeline WHERE conversation = ?1 AND entry_id = ?2")?
         .query_row(params![&row.conversation[..], &row.entry_id[..]], |old| {
@@ -174,8 +180,8 @@ pub(super) fn put(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite:
     let arrival = old.and_then(|(arrival, bytes)| says_the_same(&bytes, row).then_some(arrival));
     let position = position(transaction, row)?;
     // With an arrival the line keeps its place among what came; without one SQLite counts on.
-    let sql = "INSERT OR REPLACE INTO timeline (arrival, conversation, entry_id, seq, position, at_ms, row)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT OR REPLACE INTO timeline (arrival, conversation, entry_id, seq, position, at_ms, row, incarnation,
+               closed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     transaction.prepare_cached(sql)?.execute(params![
         arrival,
         &row.conversation[..],
@@ -184,6 +190,8 @@ pub(super) fn put(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite:
         position,
         integer(row.at_ms),
         row.encode_to_vec(),
+        incarnation.cast_signed(),
+        logs::is_closed(row),
     ])?;
     Ok(())
 }
@@ -213,10 +221,10 @@ fn position(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite::Resul
         .query_row(params![&row.conversation[..], WAITING], |row| row.get(0))
 }
 
-fn integer(value: u64) -> i64 {
+pub(super) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(WAITING - 1)
 }
 
-fn count(limit: usize) -> i64 {
+pub(super) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

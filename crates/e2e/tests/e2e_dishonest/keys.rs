@@ -267,7 +267,7 @@ fn a_key_package_that_was_used_already() -> Result<()> {
     town.proxy.play(claims(used));
     let yard = group(&anna, &["boris"])?;
     say(&anna, &yard, "are you there?")?;
-    // He stands in the group and never comes in; nobody reads what is said there but its members' real devices.
+    // He stands in the group and never comes in, and neither of them is told.
     assert_eq!(news(&boris)?, [""; 0]);
     Ok(())
 }

@@ -17,12 +17,17 @@ pub(super) async fn run<W: Write>(
     output: &mut Output<W>,
     yes: bool,
 ) -> Result<End, Failure> {
-    let me = session.me().await?;
+    let account = session.client.account().await?.ok_or_else(Failure::no_account)?;
+    let me = account.address;
     if session.is_offline() {
         return Err(Failure::new(
             "offline",
             "an account is deleted on the server; run this again without --offline",
         ));
+    }
+    // Said before the person is asked for nothing.
+    if !account.managing {
+        return Err(crate::Error::from(engine::Error::NotManaging).into());
     }
     if !yes {
         output.remark(&consequences(&me))?;

@@ -104,9 +104,7 @@ pub(super) fn recovered(recovered: &Recovered) -> String {
         ),
     };
     let here = match (conversations, other_devices) {
-        (0, 0) => "Your conversations do not come back by themselves: others can write to you, and bring you into groups \
-                   again."
-            .to_owned(),
+        (0, 0) => "Each of your conversations comes back when somebody else says something in it.".to_owned(),
         (here, _) => conversations_here(*here),
     };
     let mut text = format!(

@@ -151,7 +151,10 @@ fn what_came_back_is_said_and_what_did_not() {
     check(
         0,
         0,
-        &["the account's only device", "do not come back by themselves"],
+        &[
+            "the account's only device",
+            "comes back when somebody else says something",
+        ],
     );
     check(
         0,
