@@ -1,7 +1,5 @@
 //! What was written is read, in whatever pieces; whatever was changed is noticed.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use backup::{Card, Error, Frame, Position, Restore, SegmentWriter, Unlock};

@@ -2,11 +2,13 @@
 //!
 //! Everything here is a process of its own, started and stopped by process id on ports that the system gives.
 
+mod link;
 mod person;
 mod programs;
 pub mod proxy;
 mod server;
 
+pub use link::{Linking, Shows};
 pub use person::{Failed, Person};
 pub use programs::folder as programs;
 pub use server::{Server, dump};

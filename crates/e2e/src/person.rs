@@ -49,13 +49,35 @@ impl Person {
     /// # Errors
     /// [`Failed`].
     pub fn register_at(url: &str, folder: &Path, handle: &str) -> Result<Self> {
+        Self::register_with_words(url, folder, handle).map(|(person, _)| person)
+    }
+
+    /// The same, with the recovery words.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub fn register_with_words(url: &str, folder: &Path, handle: &str) -> Result<(Self, String)> {
         let mut person = Self {
             home: folder.join("homes").join(handle),
             address: String::new(),
         };
         let said = person.run(&["register", handle, "--server", url])?;
         person.address = text(said.first(), "address")?;
-        Ok(person)
+        Ok((person, text(said.first(), "recovery_words")?))
+    }
+
+    /// The same person at another device.
+    #[must_use]
+    pub fn at(&self, home: &Path) -> Self {
+        Self {
+            home: home.to_owned(),
+            address: self.address.clone(),
+        }
+    }
+
+    /// The folder of the device.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Runs a command to its end; its JSON lines.

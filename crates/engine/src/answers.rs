@@ -30,7 +30,7 @@ impl Engine {
                 self.refused_session(refusal);
                 Ok(())
             }
-            answer => match self.core.link.answered(frame.id) {
+            answer => match self.core.link.answered(frame.id, self.core.contacts.lists) {
                 Some(request) => self.answer(request, answer),
                 // Of an earlier life of this engine, or of a server that talks to itself.
                 None => Ok(()),

@@ -427,11 +427,10 @@ pub(crate) fn leave_with_all_devices(
 /// A device of this account that is just on its way in is to leave as well.
 fn tell_left(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
     let group = conversation.group(&core.account()?.mls)?;
-    let epoch = group.map_or(0, mls::Group::epoch);
-    core.tell_devices(News::Left(wire::ConversationLeft {
-        conversation: conversation.id.to_bytes(),
-        epoch,
-    }));
+    conversation.state.last_epoch = group.map_or(0, mls::Group::epoch);
+    conversation.state.left = true;
+    conversation.keep(&mut core.journal);
+    core.tell_devices(News::Left(news::left(conversation)));
     Ok(())
 }
 

@@ -56,7 +56,7 @@ impl Core {
 
     /// Asks the server for something; the answer is known by the request.
     pub(crate) fn request(&mut self, request: Request, body: Body) {
-        let frame = self.link.request(self.now, request, body);
+        let frame = self.link.request((self.now, self.contacts.lists), request, body);
         self.journal.effect(Effect::Send(frame));
     }
 

@@ -120,7 +120,9 @@ impl Engine {
             .tell_devices(wire::account_change::Change::DeviceList(list));
         self.let_in(&change)?;
         self.look_up_own();
-        self.devices_are_others()
+        self.devices_are_others()?;
+        self.run_deferred();
+        Ok(())
     }
 
     /// The server has another list than this device thought, or refuses the change.
@@ -150,6 +152,7 @@ impl Engine {
         } else {
             self.link_failed(Error::Refused(refusal));
         }
+        self.run_deferred();
         Ok(())
     }
 
@@ -189,6 +192,11 @@ impl Engine {
                 self.core.keep_account();
                 self.core.event(Event::DevicesChanged);
                 self.devices_are_others()?;
+            }
+            // The answer was on its way when this device learnt of a newer list.
+            Err(Error::OldDeviceList(_)) if self.core.link.crossed => {
+                self.look_up_own();
+                return Ok(());
             }
             // What the server shows of this account is not acted on, but the rest goes on: it may be a lie.
             Err(error) => self.core.event(Event::Trouble(error)),
@@ -246,7 +254,7 @@ impl Engine {
         if let Err(error) = self.core.account() {
             return Some(Err(error));
         }
-        if !self.own_is_known {
+        if !self.knows_own_devices() {
             self.deferred.push((id, command.clone()));
             return Some(Ok(()));
         }
@@ -264,7 +272,16 @@ impl Engine {
         })
     }
 
+    /// The server showed which devices there are, and no change of them waits for its answer.
+    pub(crate) fn knows_own_devices(&self) -> bool {
+        let settled = |account: &Account| account.state.device_change.is_none();
+        self.own_is_known && self.core.account.as_ref().is_some_and(settled)
+    }
+
     fn run_deferred(&mut self) {
+        if !self.knows_own_devices() {
+            return;
+        }
         for (id, command) in std::mem::take(&mut self.deferred) {
             let ran = self.run_on_devices(id, &command);
             if let Some(Err(error)) = ran.or_else(|| self.run_on_vault(id, &command)) {

@@ -66,7 +66,10 @@ pub(crate) struct Link {
     pub(crate) dialled: Timestamp,
     /// The connection's, for what is signed later.
     pub(crate) nonce: Bytes,
-    requests: BTreeMap<u64, (Timestamp, Request)>,
+    requests: BTreeMap<u64, (Timestamp, Request, u64)>,
+    /// Something was learnt of people's devices since the request was made that was answered last: the answer may be
+    /// older than that.
+    pub(crate) crossed: bool,
     last_id: u64,
     failures: u32,
     /// Bytes of entries taken since credit was last given.
@@ -80,6 +83,7 @@ impl Default for Link {
             challenge: None,
             dialled: Timestamp::default(),
             nonce: Bytes::new(),
+            crossed: false,
             requests: BTreeMap::new(),
             last_id: 0,
             failures: 0,
@@ -93,10 +97,15 @@ impl Link {
         self.phase == Phase::Online
     }
 
-    /// Makes a frame out of a request, and remembers it.
-    pub(crate) fn request(&mut self, now: Timestamp, request: Request, body: Body) -> wire::ClientFrame {
+    /// Makes a frame out of a request, and remembers it, when it was made, and how many device lists were known then.
+    pub(crate) fn request(
+        &mut self,
+        (now, lists): (Timestamp, u64),
+        request: Request,
+        body: Body,
+    ) -> wire::ClientFrame {
         self.last_id += 1;
-        self.requests.insert(self.last_id, (now, request));
+        self.requests.insert(self.last_id, (now, request, lists));
         wire::ClientFrame {
             id: self.last_id,
             body: Some(body),
@@ -104,17 +113,19 @@ impl Link {
     }
 
     /// The request that an answer belongs to.
-    pub(crate) fn answered(&mut self, id: u64) -> Option<Request> {
-        self.requests.remove(&id).map(|(_, request)| request)
+    pub(crate) fn answered(&mut self, id: u64, lists: u64) -> Option<Request> {
+        let (_, request, known) = self.requests.remove(&id)?;
+        self.crossed = known != lists;
+        Some(request)
     }
 
     pub(crate) fn is_asking(&self, request: &Request) -> bool {
-        self.requests.values().any(|(_, asked)| asked == request)
+        self.requests.values().any(|(_, asked, _)| asked == request)
     }
 
     /// Nothing is awaited but the fate of what was submitted.
     pub(crate) fn is_settled(&self) -> bool {
-        self.requests.values().all(|(_, request)| {
+        self.requests.values().all(|(_, request, _)| {
             matches!(
                 request,
                 Request::Submit(..) | Request::Publish(_) | Request::Transfer(..)
@@ -179,8 +190,8 @@ impl Link {
         // On a slow line a piece of a file may take its time; the transport notices when the line is dead.
         self.requests
             .values()
-            .filter(|(_, request)| !matches!(request, Request::Transfer(..)))
-            .map(|(asked, _)| asked.after(ANSWER_DEADLINE))
+            .filter(|(_, request, _)| !matches!(request, Request::Transfer(..)))
+            .map(|(asked, _, _)| asked.after(ANSWER_DEADLINE))
             .min()
     }
 }

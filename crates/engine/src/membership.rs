@@ -76,6 +76,10 @@ pub(crate) fn looked_up(
     };
     let checked = check_accounts(core, conversation, &wanted, &accounts.accounts);
     match checked {
+        // The answer was on its way when a newer list came by another.
+        Err(Error::OldDeviceList(_)) if core.link.crossed => {
+            outbox::try_later(core, conversation, entry_id, &wire::Refusal::default())
+        }
         Ok(accounts) => {
             if let Some(Phase::Claiming(claims)) = conversation.outbox.front_mut().map(|item| &mut item.phase)
             {
@@ -383,8 +387,11 @@ pub(crate) fn looked_up_revoked(
         if core.is_self(&address) {
             continue;
         }
-        let (_, seen) = core.contacts.look_up(&mut core.journal, &address, account)?;
-        core.say_seen(conversation.id, &address, seen);
+        match core.contacts.look_up(&mut core.journal, &address, account) {
+            Ok((_, seen)) => core.say_seen(conversation.id, &address, seen),
+            Err(Error::OldDeviceList(_)) if core.link.crossed => {}
+            Err(error) => return Err(error),
+        }
     }
     if !leaves::need_commit(core, conversation)? {
         conversation.sync.retry_at = Some(core.now.after(outbox::RETRY));

@@ -215,7 +215,9 @@ impl Engine {
             Standing::Active | Standing::Request if is_that && alone => {
                 receive::end(&mut self.core, conversation)
             }
-            Standing::Active | Standing::Request if is_that && !conversation.is_leaving() => {
+            Standing::Active | Standing::Request | Standing::Creating
+                if is_that && !conversation.is_leaving() =>
+             {
                 self.core.enqueue(conversation, Kind::Leave, None);
                 outbox::flush(&mut self.core, conversation)
             }
@@ -375,6 +377,9 @@ impl Engine {
                 continue;
             }
             everything.extend(describe(&self.core, conversation)?.map(News::Conversation));
+            if conversation.state.left {
+                everything.push(News::Left(left(conversation)));
+            }
             everything.push(News::Settings(settings_of(conversation)));
             everything.push(News::Read(wire::ReadMark {
                 conversation: conversation.id.to_bytes(),
@@ -419,6 +424,14 @@ fn say(core: &mut Core, conversation: &mut Conversation, changes: Vec<News>, sna
             let message = std::mem::replace(&mut news, fresh()).encode_to_vec();
             core.enqueue(conversation, Kind::Message(message.into()), None);
         }
+    }
+}
+
+/// The person left a conversation, as this device saw it last.
+pub(crate) fn left(conversation: &Conversation) -> wire::ConversationLeft {
+    wire::ConversationLeft {
+        conversation: conversation.id.to_bytes(),
+        epoch: conversation.state.last_epoch,
     }
 }
 

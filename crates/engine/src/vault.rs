@@ -59,7 +59,7 @@ impl Engine {
         if let Err(error) = self.core.account() {
             return Some(Err(error));
         }
-        if !self.own_is_known {
+        if !self.knows_own_devices() {
             self.deferred.push((id, command.clone()));
             return Some(Ok(()));
         }
