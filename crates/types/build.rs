@@ -15,6 +15,10 @@ const FILES: [&str; 6] = [
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     let descriptors = protox::compile(FILES, [ROOT])?;
-    prost_build::Config::new().bytes(["."]).compile_fds(descriptors)?;
+    prost_build::Config::new()
+        .bytes(["."])
+        // So that lines without a file, which are nearly all, stay small.
+        .boxed(".veche.v1.TimelineRow.body.file")
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -30,7 +30,7 @@ pub struct Holdings<'a> {
     /// Lines that were erased, or whose time is over, and that were not [told](Plan::told) yet. The device keeps the
     /// places of all that it had.
     pub gone: &'a [Place],
-    /// Cards, contacts, settings, read marks or names are others than those in the backup, or may be.
+    /// The cards are others than those in the backup, or may be.
     pub cards_changed: bool,
     /// The tally of its lines in a stretch: the rows that [`is_kept`](crate::is_kept) is true of, and the places of those
     /// that are gone; `None` when it cannot say.

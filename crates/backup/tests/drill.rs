@@ -1,7 +1,5 @@
 //! A drill finds what would be missing, before it is.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use backup::{Drill, Error, Finding, Frame, Manifest, Report, Unlock, Written, validate};

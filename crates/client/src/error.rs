@@ -93,6 +93,21 @@ pub enum Error {
     /// The engine could not do it, or the server refused.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    /// The backup could not be read or written.
+    #[error(transparent)]
+    Backup(#[from] backup::Error),
+    /// Another device of the account has sealed the backup under a key that it has not told yet.
+    #[error(
+        "another device of yours has sealed the backup under a key that did not come here yet; it is tried again at the next \
+         run"
+    )]
+    OtherEra,
+    /// Several devices write the backup at once.
+    #[error("other devices of yours kept changing the backup meanwhile; it is tried again at the next run")]
+    BackupBusy,
+    /// The connection broke before the server had answered.
+    #[error("the connection broke before the server had answered; try again")]
+    Offline,
     /// The client stopped because of an earlier error. What it said was done is on disk.
     #[error("the client stopped")]
     Stopped(#[source] Arc<Error>),

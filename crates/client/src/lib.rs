@@ -10,6 +10,7 @@ mod home;
 mod server_url;
 mod system;
 
+pub mod backup;
 pub mod cli;
 pub mod driver;
 pub mod store;

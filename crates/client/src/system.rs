@@ -6,8 +6,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crypto::Rng;
 use types::Timestamp;
 use zeroize::Zeroizing;
+
+use crate::Error;
 
 /// What the machine's clock says; the beginning of time when it is set before that.
 pub(crate) fn now() -> Timestamp {
@@ -20,4 +23,10 @@ pub(crate) fn seed() -> Result<Zeroizing<[u8; 32]>, getrandom::Error> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut_slice())?;
     Ok(seed)
+}
+
+/// Randomness for whatever is sealed beside the engine.
+pub(crate) fn rng() -> Result<Rng, Error> {
+    let seed = seed().map_err(Error::Randomness)?;
+    Ok(Rng::from_seed(*seed))
 }

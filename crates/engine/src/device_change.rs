@@ -121,7 +121,7 @@ pub(crate) fn succeed(
         issued: basis.now,
     };
     let succession = Succession::sign(words, &new, &subject);
-    let successions = [basis.successions, &[succession.clone()]].concat();
+    let successions = [basis.successions, std::slice::from_ref(&succession)].concat();
     let kept = basis
         .certificates
         .iter()

@@ -197,7 +197,10 @@ fn join(
     }
     mls.forget(group.id());
     let mut before = conversations.remove(&group.id());
-    if let Some(over) = before.as_mut().filter(|before| before.standing() != Standing::Joining) {
+    if let Some(over) = before
+        .as_mut()
+        .filter(|before| before.standing() != Standing::Joining)
+    {
         if over.is_read() {
             // What was said up to the removal was not read, and the keys to it are gone.
             let gap = wire::Notice {

@@ -217,7 +217,7 @@ impl Engine {
             }
             Standing::Active | Standing::Request | Standing::Creating
                 if is_that && !conversation.is_leaving() =>
-             {
+            {
                 self.core.enqueue(conversation, Kind::Leave, None);
                 outbox::flush(&mut self.core, conversation)
             }

@@ -48,11 +48,11 @@ impl Said<'_> {
                 Some(file) => {
                     let message_id = content::message_id(self.content, self.sender, self.conversation);
                     let reply = content.in_reply_to.as_ref().map(MessageId::as_bytes);
-                    Line::Row(self.row(RowBody::File(wire::FileRow {
+                    Line::Row(self.row(RowBody::File(Box::new(wire::FileRow {
                         message_id: message_id.as_bytes().to_vec().into(),
                         in_reply_to: reply.map(|id| id.to_vec().into()).unwrap_or_default(),
                         ..file
-                    })))
+                    }))))
                 }
                 None => Line::Row(self.unknown()),
             },

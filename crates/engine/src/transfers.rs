@@ -486,7 +486,10 @@ impl Engine {
     }
 
     fn stop_transfers(&mut self, blob: BlobId) {
-        let names = self.transfers.iter().filter(|(_, transfer)| transfer.state.blob == blob.to_bytes());
+        let names = self
+            .transfers
+            .iter()
+            .filter(|(_, transfer)| transfer.state.blob == blob.to_bytes());
         let names: Vec<Vec<u8>> = names.map(|(name, _)| name.clone()).collect();
         for name in names {
             if let Some(transfer) = self.transfers.remove(&name) {

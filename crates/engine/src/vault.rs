@@ -103,7 +103,9 @@ impl Engine {
     /// The eras whose keys are here, the present one first: the manifest is sealed in one of them.
     pub fn eras(&self) -> Vec<EraView> {
         let state = self.core.account.as_ref().map(|account| &account.state);
-        let eras = state.into_iter().flat_map(|state| state.era.iter().chain(&state.past_eras));
+        let eras = state
+            .into_iter()
+            .flat_map(|state| state.era.iter().chain(&state.past_eras));
         eras.filter_map(view).collect()
     }
 

@@ -88,9 +88,6 @@ impl World {
             }
             Sign::Link(_) => self.command(device, Command::ConfirmLink { accept: true }),
             Sign::Refused(refusal) => {
-                if std::env::var_os("DBG").is_some() {
-                    eprintln!("{device} {:?} {}", refusal.code(), refusal.message);
-                }
                 if refusal.code() == types::wire::RefusalCode::DeviceRevoked {
                     self.shut_out.insert(device);
                 }

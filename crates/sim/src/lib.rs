@@ -12,6 +12,7 @@ mod churn;
 mod device;
 mod network;
 mod people;
+mod rest;
 mod server;
 mod world;
 

@@ -59,9 +59,9 @@ pub(crate) struct Acknowledged {
 /// See the crate's documentation.
 pub struct World {
     seed: u64,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     dice: Rng,
-    server: Server,
+    pub(crate) server: Server,
     pub(crate) devices: Vec<Device>,
     /// The first so many devices began an account each.
     pub(crate) people: usize,
@@ -74,7 +74,7 @@ pub struct World {
     pub(crate) revoked: Vec<Revoked>,
     /// Devices that know that they were revoked.
     pub(crate) shut_out: BTreeSet<usize>,
-    pipes: BTreeMap<usize, Pipe>,
+    pub(crate) pipes: BTreeMap<usize, Pipe>,
     wire: WireHash,
     pub(crate) next_command: u64,
     /// Texts by the command that said them.
@@ -82,13 +82,10 @@ pub struct World {
     pub(crate) acknowledged: Vec<Acknowledged>,
     crashes: usize,
     /// The server's next write goes wrong, and then the server goes down.
-    spoiled: bool,
+    pub(crate) spoiled: bool,
     /// Sizes of the commits that the server accepted, in order.
     commit_bytes: Vec<usize>,
 }
-
-/// Steps without faults after which the world must have come to rest.
-const PATIENCE: usize = 20_000;
 
 impl World {
     /// Runs a scenario to its end and checks what was promised.
@@ -107,7 +104,6 @@ impl World {
             world.step(scenario.faults);
         }
         world.come_to_rest()?;
-        if std::env::var_os("DBG").is_some() { world.unrest(); }
         check::all(&mut world)?;
         Ok(world.report())
     }
@@ -307,7 +303,7 @@ impl World {
         self.crashes += 1;
     }
 
-    fn crash_server(&mut self) {
+    pub(crate) fn crash_server(&mut self) {
         self.spoiled = false;
         self.crashes += 1;
         self.server.crash();
@@ -359,7 +355,7 @@ impl World {
         }
     }
 
-    fn deliver_something(&mut self) {
+    pub(crate) fn deliver_something(&mut self) {
         let busy = |(device, pipe): (&usize, &Pipe)| {
             let ways = [
                 (!pipe.to_server.is_empty(), true),
@@ -416,17 +412,12 @@ impl World {
         else {
             return;
         };
-        if std::env::var_os("DBG").is_some()
-            && let Some(Answered::Refusal(r)) = &frame.body
-        {
-            eprintln!("  to {device}: {:?} {}", r.code(), r.message);
-        }
         self.wire.take_in(&frame);
         self.input(device, Input::Frame(frame));
     }
 
     /// A device's disk takes a write; at times the device goes down before it, or right after.
-    fn write_something(&mut self, faults: bool) {
+    pub(crate) fn write_something(&mut self, faults: bool) {
         let waiting: Vec<usize> = (0..self.devices.len())
             .filter(|device| self.devices[*device].has_unwritten())
             .collect();
@@ -443,7 +434,7 @@ impl World {
         }
     }
 
-    fn pass_time(&mut self, by: Duration) {
+    pub(crate) fn pass_time(&mut self, by: Duration) {
         self.now = self.now.after(by);
         for device in 0..self.devices.len() {
             if self.server.expired(device, self.now) {
@@ -460,95 +451,6 @@ impl World {
         if self.roll(50) == 0 {
             self.server.tend(self.now);
         }
-    }
-
-    /// The faults stop, everything comes back, and nothing more is to be done in the end.
-    fn come_to_rest(&mut self) -> Result<(), Broken> {
-        self.server.set_disk_full(false);
-        if self.spoiled {
-            self.crash_server();
-        }
-        for device in 0..self.devices.len() {
-            if self.devices[device].engine.is_none() {
-                self.devices[device].restart();
-                self.input(device, Input::Tick);
-            }
-        }
-        // Long enough for every turn at committing somebody's leave.
-        let mut calm = Duration::from_secs(10);
-        for _ in 0..PATIENCE {
-            let busy = self
-                .pipes
-                .values()
-                .any(|pipe| !pipe.to_server.is_empty() || !pipe.to_client.is_empty())
-                || self.devices.iter().any(Device::has_unwritten);
-            if busy {
-                self.deliver_something();
-                self.write_something(false);
-            } else if calm.is_zero() && self.is_at_rest() {
-                return Ok(());
-            } else {
-                let by = Duration::from_millis(100);
-                calm = calm.saturating_sub(by);
-                self.pass_time(by);
-            }
-        }
-        let unrest = self.unrest();
-        Err(self.broken(format!("the world does not come to rest: {unrest}")))
-    }
-
-    fn is_at_rest(&mut self) -> bool {
-        let (shut_out, now) = (self.shut_out.clone(), self.now);
-        let devices = self.devices.iter_mut().enumerate();
-        let mut still_there = devices.filter(|(index, _)| !shut_out.contains(index));
-        still_there.all(|(_, device)| {
-            device.engine.as_mut().is_some_and(|engine| {
-                if engine.account().is_none() {
-                    return true;
-                }
-                // Devices take turns to answer a newcomer of their account.
-                if engine
-                    .next_wakeup()
-                    .is_some_and(|due| due.since(now) < Duration::from_secs(5))
-                {
-                    return false;
-                }
-                let idle = engine.conversations().iter().all(|view| view.waiting == 0);
-                engine.is_caught_up() && idle
-            })
-        })
-    }
-
-    fn unrest(&mut self) -> String {
-        let mut text = String::new();
-        if std::env::var_os("DBG").is_some() { for (i, device) in self.devices.iter_mut().enumerate() { if let Some(engine) = &mut device.engine { let devs = engine.devices().iter().map(|d| format!("{:?}", d.device)).collect::<Vec<_>>(); eprintln!("{i} owner {:?} out {} id {:?} devices {devs:?}", self.owner[i], self.shut_out.contains(&i), engine.account().map(|a| a.device_id)); if let Some(a) = engine.account() { if let Some(view) = engine.conversation(crypto::account_conversation(&a.address)) { eprintln!("    ACCOUNT {:?} epoch {} waiting {}", view.standing, view.epoch, view.waiting); } } for view in engine.conversations() { eprintln!("    {} {:?} epoch {} {:?} inv {:?}", view.id, view.standing, view.epoch, view.members.iter().map(|m| m.0.to_string()).collect::<Vec<_>>(), view.peer); } } } }
-        for device in &mut self.devices {
-            let Some(engine) = &mut device.engine else {
-                continue;
-            };
-            let waiting: Vec<_> = engine
-                .conversations()
-                .into_iter()
-                .filter(|view| view.waiting > 0)
-                .map(|view| {
-                    format!(
-                        "{} {:?} epoch {} waiting {}",
-                        view.id, view.standing, view.epoch, view.waiting
-                    )
-                })
-                .collect();
-            if !engine.is_caught_up() || !waiting.is_empty() {
-                let caught_up = engine.is_caught_up();
-                let troubles = &device.troubles;
-                text += &format!(
-                    "\n  {}: caught up {caught_up} online {} wakes {:?}, {waiting:?}, troubles {troubles:?}",
-                    device.name,
-                    engine.is_online(),
-                    engine.next_wakeup().map(|at| at.since(self.now))
-                );
-            }
-        }
-        text
     }
 }
 

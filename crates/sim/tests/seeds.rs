@@ -19,7 +19,9 @@ fn check(seeds: std::ops::Range<u64>, scenario: Scenario) {
     }
     assert!(total.0 > 0 && total.2 > 0, "nothing happened: {total:?}");
     assert_eq!(scenario.faults, total.1 > 0, "faults: {total:?}");
-    assert_eq!(rejoins, 0, "no device has a reason to lose the thread");
+    // A device that comes in by itself may crash before it knows that it is in, and comes in again.
+    let may_rejoin = scenario.faults && scenario.spares > 0;
+    assert!(rejoins == 0 || may_rejoin, "no device has a reason to lose the thread");
 }
 
 #[test]

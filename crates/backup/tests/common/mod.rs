@@ -173,10 +173,10 @@ pub(crate) fn row(conversation_number: u8, seq: u64, said: &str) -> Frame {
 /// A file that somebody sent.
 pub(crate) fn file(conversation_number: u8, seq: u64, blob: BlobId) -> Frame {
     let row = wire::TimelineRow {
-        body: Some(wire::timeline_row::Body::File(wire::FileRow {
+        body: Some(wire::timeline_row::Body::File(Box::new(wire::FileRow {
             blob: blob.to_bytes(),
             ..wire::FileRow::default()
-        })),
+        }))),
         ..text(place(conversation_number, seq), "")
     };
     Frame::Row(Row::new(INCARNATION, row).unwrap())

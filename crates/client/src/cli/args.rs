@@ -76,6 +76,22 @@ pub(super) enum Command {
         #[arg(long, value_name = "MESSAGE_ID")]
         reply_to: Option<String>,
     },
+    /// Send a file, which goes on from where it was when it is interrupted
+    Attach {
+        /// An address, a handle of your own realm, or a conversation's id
+        to: String,
+        /// The file
+        file: PathBuf,
+    },
+    /// Save a file that somebody sent
+    Save {
+        /// The conversation's id, or the other person's address or handle
+        conversation: String,
+        /// The message that brought it: its id, or the short form in brackets
+        message: String,
+        /// Where to
+        file: PathBuf,
+    },
     /// Show what is new
     Inbox {
         /// Stay, and show what comes

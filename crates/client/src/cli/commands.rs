@@ -4,6 +4,7 @@ mod chats;
 mod delete_account;
 mod device;
 mod export;
+mod files;
 mod group;
 mod inbox;
 mod link;
@@ -15,7 +16,10 @@ mod settings;
 
 use std::io::Write;
 
+use content::MessageId;
 use engine::Answer;
+use types::wire::timeline_row::Body;
+use types::{ConversationId, EntryId};
 
 use super::args::{Args, Command, Device, Globals};
 use super::failure::Failure;
@@ -117,6 +121,12 @@ async fn perform<W: Write>(
             };
             say::run(session, output, message).await
         }
+        Command::Attach { to, file } => files::attach(session, output, &to, &file).await,
+        Command::Save {
+            conversation,
+            message,
+            file,
+        } => files::save(session, output, (&conversation, &message), &file).await,
         Command::Inbox { follow, all } => inbox::run(session, output, inbox::Options { follow, all }).await,
         Command::Chats => chats::list(session, output).await,
         Command::History { conversation, limit } => {
@@ -167,6 +177,21 @@ async fn ask_and_say<W: Write>(
             Ok(End::Done)
         }
     }
+}
+
+/// What the message that was just sent is called.
+async fn message_id(
+    session: &Session,
+    conversation: ConversationId,
+    entry_id: EntryId,
+) -> Result<Option<String>, Failure> {
+    let row = session.client.row(conversation, entry_id).await?;
+    let name = |id: &[u8]| MessageId::try_from(id).ok().map(|id| id.to_string());
+    Ok(match row.and_then(|row| row.body) {
+        Some(Body::Text(text)) => name(&text.message_id),
+        Some(Body::File(file)) => name(&file.message_id),
+        _ => None,
+    })
 }
 
 fn show<W: Write>(output: &mut Output<W>, object: &Object) -> Result<(), Failure> {

@@ -50,6 +50,10 @@ pub(super) enum Object {
     /// A message that cannot be decrypted.
     Undecryptable(Place),
     Chat(Chat),
+    /// A file is on this device.
+    Saved {
+        place: String,
+    },
     /// What was begun to be written; empty for nothing.
     Draft {
         conversation: String,

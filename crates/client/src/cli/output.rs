@@ -115,6 +115,7 @@ impl<W: Write> Output<W> {
                 "sent something that this device cannot decrypt; ask them to send it again",
             ),
             Object::Chat(chat) => cards::chat(chat, |at_ms| self.time(at_ms)),
+            Object::Saved { place } => format!("saved as {}", safe_text::line(place)),
             Object::Draft { text, .. } if text.is_empty() => "nothing is begun there".to_owned(),
             Object::Draft { text, .. } => safe_text::lines(text),
             Object::Account(account) => cards::account(account),

@@ -168,6 +168,34 @@ impl Session {
         }
     }
 
+    /// Asks for a file to be sent or fetched, and shows how far it has come. That may take as long as it comes further.
+    pub(super) async fn transfer(&mut self, command: Command) -> Result<Answer, Failure> {
+        let mut events = self.client.events();
+        let mut status = self.client.status();
+        let mut answer = pin!(self.client.command(command));
+        let mut progress = terminal::Progress::default();
+        let gave_up = loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return Ok(answer?),
+                event = events.recv() => if let Ok(Event::Transfer(view)) = event.as_deref() {
+                    self.deadline = Box::pin(sleep(self.timeout));
+                    progress.show(view.done, view.size);
+                },
+                refused = status.wait_for(Status::is_refused) => {
+                    let refused = refused.ok().and_then(|status| status.refused.clone());
+                    break GaveUp::Refused(refused.unwrap_or_default());
+                }
+                () = self.interrupts.next() => break GaveUp::Interrupted,
+                () = &mut self.deadline => break GaveUp::TimedOut,
+            }
+        };
+        drop(progress);
+        let mut why = self.why(gave_up).await;
+        why.message.push_str("; it goes on from here with the next run");
+        Err(why)
+    }
+
     /// Waits until everything that the server has is here.
     pub(super) async fn sync(&mut self, patience: Patience) -> Result<(), Failure> {
         if self.offline {

@@ -26,6 +26,31 @@ pub(super) fn tell(text: &str) {
     }
 }
 
+/// A line that shows how far something has come, for whoever watches.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    percent: Option<u64>,
+}
+
+impl Progress {
+    pub(super) fn show(&mut self, done: u64, of: u64) {
+        let percent = done.saturating_mul(100).checked_div(of).unwrap_or(100);
+        if io::stderr().is_terminal() && self.percent != Some(percent) {
+            let filled = usize::try_from(percent / 4).unwrap_or(25).min(25);
+            eprint!("\r[{:25}] {percent:3} %", "#".repeat(filled));
+            self.percent = Some(percent);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.percent.is_some() {
+            eprintln!();
+        }
+    }
+}
+
 /// Puts a question that is answered on the same line.
 pub(super) fn ask(question: &str) {
     // Standard error is not buffered.

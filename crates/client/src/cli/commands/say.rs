@@ -4,10 +4,8 @@ use std::io::Write;
 
 use content::MessageId;
 use engine::{Answer, Command, Target};
-use types::wire::timeline_row::Body;
-use types::{ConversationId, EntryId};
 
-use super::{End, show, unexpected};
+use super::{End, message_id, show, unexpected};
 use crate::cli::failure::Failure;
 use crate::cli::names;
 use crate::cli::object::Object;
@@ -71,19 +69,4 @@ async fn find_message(session: &Session, to: &Target, name: &str) -> Result<Mess
         None => Vec::new(),
     };
     names::message(name, &rows)
-}
-
-/// What the message that was just sent is called.
-async fn message_id(
-    session: &Session,
-    conversation: ConversationId,
-    entry_id: EntryId,
-) -> Result<Option<String>, Failure> {
-    let row = session.client.row(conversation, entry_id).await?;
-    Ok(match row.and_then(|row| row.body) {
-        Some(Body::Text(text)) => MessageId::try_from(text.message_id.as_ref())
-            .ok()
-            .map(|id| id.to_string()),
-        _ => None,
-    })
 }

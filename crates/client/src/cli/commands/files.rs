@@ -1,0 +1,129 @@
+//! `veche attach` and `veche save`.
+
+use std::io::Write;
+use std::path::Path;
+
+use engine::{Answer, Command, FileToSend};
+use types::wire::timeline_row::Body;
+use types::wire::{FileRow, TimelineRow};
+
+use super::{End, show, unexpected};
+use crate::cli::failure::Failure;
+use crate::cli::names;
+use crate::cli::object::Object;
+use crate::cli::output::Output;
+use crate::cli::session::{Patience, Session};
+
+/// Lines among which a file's message is looked up.
+const RECENT: usize = 20_000;
+
+pub(super) async fn attach<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    to: &str,
+    file: &Path,
+) -> Result<End, Failure> {
+    let me = session.me().await?;
+    let to = names::target(to, &me)?;
+    let file = describe(file)?;
+    match session.transfer(Command::SendFile { to, file }).await? {
+        Answer::Sent {
+            conversation,
+            entry_id,
+            seq,
+        } => {
+            let sent = Object::Sent {
+                conversation: conversation.to_string(),
+                entry_id: entry_id.to_string(),
+                message_id: super::message_id(session, conversation, entry_id).await?,
+                seq,
+            };
+            show(output, &sent)?;
+            Ok(End::Done)
+        }
+        answer => Err(unexpected(&answer)),
+    }
+}
+
+pub(super) async fn save<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    (conversation, message): (&str, &str),
+    to: &Path,
+) -> Result<End, Failure> {
+    let me = session.me().await?;
+    session.sync(Patience::UntilTimeout).await?;
+    let conversation = names::conversation(conversation, &me, &session.client.conversations().await?)?;
+    let rows = session.client.timeline(conversation, RECENT).await?;
+    let file = find(message, &rows)?;
+    if to.exists() {
+        return Err(Failure::argument("exists", format!("{} is there already; choose another name", to.display())));
+    }
+    let place = text(&std::path::absolute(to).map_err(|error| unreadable(to, &error))?)?;
+    match session.transfer(Command::FetchFile { file, place }).await? {
+        Answer::Fetched { place } => {
+            show(output, &Object::Saved { place })?;
+            Ok(End::Done)
+        }
+        answer => Err(unexpected(&answer)),
+    }
+}
+
+/// The file that a message brought.
+fn find(message: &str, rows: &[TimelineRow]) -> Result<FileRow, Failure> {
+    let id = names::message(message, rows)?;
+    let files = rows.iter().filter_map(|row| match &row.body {
+        Some(Body::File(file)) => Some(file.as_ref()),
+        _ => None,
+    });
+    let mut named = files.filter(|file| file.message_id == id.as_bytes().as_slice());
+    named
+        .next()
+        .cloned()
+        .ok_or_else(|| Failure::argument("no_file", "this message brought no file"))
+}
+
+fn describe(path: &Path) -> Result<FileToSend, Failure> {
+    let unreadable = |error| unreadable(path, &error);
+    let path = std::fs::canonicalize(path).map_err(unreadable)?;
+    let metadata = std::fs::metadata(&path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Failure::argument("no_file", format!("{} is no file", path.display())));
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_default();
+    Ok(FileToSend {
+        place: text(&path)?,
+        size: metadata.len(),
+        media_type: media_type(&name).to_owned(),
+        name,
+    })
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let text = path.to_str();
+    text.map(ToOwned::to_owned)
+        .ok_or_else(|| Failure::argument("path", format!("{} is no name in UTF-8", path.display())))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::argument("unreadable", format!("could not read {}: {error}", path.display()))
+}
+
+/// What the name says; receivers take it for a hint.
+fn media_type(name: &str) -> &'static str {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("png") => "image/png",
+        Some("gif") => "image/gif",
+        Some("webp") => "image/webp",
+        Some("pdf") => "application/pdf",
+        Some("txt" | "md") => "text/plain",
+        Some("ogg" | "opus") => "audio/ogg",
+        Some("mp3") => "audio/mpeg",
+        Some("mp4") => "video/mp4",
+        Some("zip") => "application/zip",
+        _ => "application/octet-stream",
+    }
+}
