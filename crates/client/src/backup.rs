@@ -31,10 +31,10 @@ use crate::{Client, Error, system};
 pub use archive::{archive_is_pending, finish_archive, offer_history};
 pub use drill::{Drilled, drill};
 pub use files::{Files, fetch_file, file_place};
-pub use reading::{Restored, begin_recovery, history_is_offered, recovery_is_pending, restore, restore_is_pending};
+pub use reading::{Restored, begin_recovery, give_up_recovery, history_is_offered, recovery_is_pending, restore, restore_is_pending};
 
 use lines::Lines;
-use talk::{ask, fetch_manifest};
+use talk::fetch_manifest;
 
 /// How long after a backup there is another one, if there is something new.
 pub const PAUSE: Duration = Duration::from_secs(10 * 60);

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::link::Request;
 use crate::linking::short_name;
 use crate::session::will_pass;
-use crate::{Answer, Command, CommandId, DeviceView, Error, Event, mailbox, outbox};
+use crate::{Answer, Command, CommandId, DeviceView, Error, Event, mailbox, news, outbox};
 
 /// A change of the device list under way.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Engine {
         self.core
             .tell_devices(wire::account_change::Change::DeviceList(list));
         self.let_in(&change)?;
-        self.look_up_own();
+        look_up_own(&mut self.core);
         self.devices_are_others()?;
         self.run_deferred();
         Ok(())
@@ -143,7 +143,7 @@ impl Engine {
         self.core.keep_account();
         if stale && self.change.is_some() {
             // Another device was faster: this change is made anew on top of its.
-            self.look_up_own();
+            look_up_own(&mut self.core);
             return Ok(());
         }
         let change = self.change.take();
@@ -163,19 +163,12 @@ impl Engine {
             .is_some_and(|account| account.state.entering)
     }
 
-    pub(crate) fn look_up_own(&mut self) {
-        let Some(account) = &self.core.account else { return };
-        let addresses = vec![account.address.to_string()];
-        if !self.core.link.is_asking(&Request::LookUpOwn) {
-            self.core.request(
-                Request::LookUpOwn,
-                Body::LookUpAccounts(wire::LookUpAccounts { addresses }),
-            );
-        }
-    }
-
     /// The server shows this account: what it says is taken over when it goes on from what this device knows.
     pub(crate) fn looked_up_own(&mut self, accounts: &wire::Accounts) -> Result<(), Error> {
+        if std::mem::take(&mut self.core.link.ask_own_again) {
+            look_up_own(&mut self.core);
+            return Ok(());
+        }
         let shown = accounts.accounts.first().cloned().unwrap_or_default();
         let Some(account) = &mut self.core.account else {
             return Ok(());
@@ -195,7 +188,7 @@ impl Engine {
             }
             // The answer was on its way when this device learnt of a newer list.
             Err(Error::OldDeviceList(_)) if self.core.link.crossed => {
-                self.look_up_own();
+                look_up_own(&mut self.core);
                 return Ok(());
             }
             // What the server shows of this account is not acted on, but the rest goes on: it may be a lie.
@@ -203,7 +196,7 @@ impl Engine {
         }
         self.retry_change()?;
         self.run_deferred();
-        self.ask_for_everything();
+        news::ask_for_everything(&mut self.core);
         self.meet_own_devices()
     }
 
@@ -360,6 +353,18 @@ impl Engine {
         self.core
             .tell_devices(wire::account_change::Change::DeviceName(named));
     }
+}
+
+/// Asks which devices this account has.
+pub(crate) fn look_up_own(core: &mut Core) {
+    let Some(account) = &core.account else { return };
+    let addresses = vec![account.address.to_string()];
+    if core.link.is_asking(&Request::LookUpOwn) {
+        core.link.ask_own_again = true;
+        return;
+    }
+    let look_up = wire::LookUpAccounts { addresses };
+    core.request(Request::LookUpOwn, Body::LookUpAccounts(look_up));
 }
 
 pub(crate) fn take_name(core: &mut Core, named: wire::DeviceName) {

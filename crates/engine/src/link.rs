@@ -64,6 +64,8 @@ pub(crate) struct Link {
     pub(crate) challenge: Option<wire::Challenge>,
     /// When the driver was asked to connect.
     pub(crate) dialled: Timestamp,
+    /// The account's devices may have become others since they were asked for.
+    pub(crate) ask_own_again: bool,
     /// The connection's, for what is signed later.
     pub(crate) nonce: Bytes,
     requests: BTreeMap<u64, (Timestamp, Request, u64)>,
@@ -82,6 +84,7 @@ impl Default for Link {
             phase: Phase::Down { connect_at: None },
             challenge: None,
             dialled: Timestamp::default(),
+            ask_own_again: false,
             nonce: Bytes::new(),
             crossed: false,
             requests: BTreeMap::new(),

@@ -12,7 +12,7 @@ use wire::entry_body::Content as EntryContent;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::link::Request;
-use crate::{Error, Event, news, receive, server_time};
+use crate::{Error, Event, devices, news, receive, server_time};
 
 type Conversations = BTreeMap<ConversationId, Conversation>;
 
@@ -122,6 +122,7 @@ impl Mailbox {
                     }
                 }
                 Some(EntryContent::KeyPackagesUsed(used)) => refill(core, used)?,
+                Some(EntryContent::DeviceListChanged(_)) => devices::look_up_own(core),
                 _ => {}
             }
             self.entries.pop_front();

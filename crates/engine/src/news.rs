@@ -49,19 +49,6 @@ impl Engine {
         self.with(id, rejoin::start)
     }
 
-    /// A newcomer says that it is there, until somebody has told it everything.
-    pub(crate) fn ask_for_everything(&mut self) {
-        if let Some(account) = self
-            .core
-            .account
-            .as_ref()
-            .filter(|account| account.state.wants_snapshot)
-        {
-            let device = account.device_id.to_bytes();
-            self.core.tell_devices(News::SnapshotWanted(device));
-        }
-    }
-
     /// Acts on what was heard, says what is to be told, and answers newcomers whose turn has come.
     pub(crate) fn exchange_news(&mut self) -> Result<(), Error> {
         while let Some(heard) = self.core.heard.pop_front() {
@@ -167,7 +154,7 @@ impl Engine {
             News::Contact(card) => self.take_contact(&card),
             News::DeviceName(name) => devices::take_name(&mut self.core, name),
             // The list itself is the server's to show; that there is a new one is enough.
-            News::DeviceList(_) => self.look_up_own(),
+            News::DeviceList(_) => devices::look_up_own(&mut self.core),
             News::Conversation(card) => self.take_conversation(card)?,
             News::SnapshotWanted(device) => {
                 if let Ok(device) = DeviceId::try_from(device.as_ref()) {
@@ -404,6 +391,14 @@ impl Engine {
         outbox::flush(&mut self.core, conversation)?;
         changes.iter().for_each(|news| self.hear_of(news));
         Ok(())
+    }
+}
+
+/// A newcomer says that it is there, until somebody has told it everything.
+pub(crate) fn ask_for_everything(core: &mut Core) {
+    if let Some(account) = core.account.as_ref().filter(|account| account.state.wants_snapshot) {
+        let device = account.device_id.to_bytes();
+        core.tell_devices(News::SnapshotWanted(device));
     }
 }
 

@@ -308,6 +308,10 @@ fn enter(
         return end(core, conversation);
     }
     news::offer(core, conversation)?;
+    if conversation.kind() == ConversationKind::Account && !epoch.added.is_empty() {
+        // Whoever came just now has not heard it.
+        news::ask_for_everything(core);
+    }
     if conversation.standing() == Standing::Leaving && !conversation.is_leaving() {
         // The commit did not know of the leave, which is void with its epoch.
         core.enqueue_first(conversation, Kind::Leave);

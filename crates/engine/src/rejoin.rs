@@ -14,7 +14,7 @@ use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::{Kind, Phase};
 use crate::link::Request;
-use crate::news::News;
+use crate::news::{self, News};
 use crate::{Error, Event, keys, outbox, receive};
 
 /// How long to wait after an attempt that came to nothing.
@@ -243,11 +243,9 @@ fn came_in(
     (entry_id, seq): (EntryId, u64),
 ) -> Result<(), Error> {
     let account = core.account()?;
-    let (address, device) = (account.address.to_string(), account.device_id.to_bytes());
+    let address = account.address.to_string();
     if conversation.kind() == ConversationKind::Account {
-        if account.state.wants_snapshot {
-            core.tell_devices(News::SnapshotWanted(device));
-        }
+        news::ask_for_everything(core);
         return Ok(());
     }
     let notice = wire::Notice {

@@ -10,7 +10,9 @@ use crate::engine::{Beginning, Engine};
 use crate::link::{Phase, Request};
 use crate::linking::{Joining, short_name};
 use crate::recovery::Recovering;
-use crate::{Answer, Command, CommandId, Error, Event, keys, mailbox, outbox, receive, rejoin, server_time};
+use crate::{
+    Answer, Command, CommandId, Error, Event, devices, keys, mailbox, outbox, receive, rejoin, server_time,
+};
 
 impl Engine {
     pub(crate) fn greet(&mut self, challenge: wire::Challenge) -> Result<(), Error> {
@@ -230,7 +232,7 @@ impl Engine {
         self.core
             .request(Request::Subscribe(log), ClientBody::Subscribe(subscribe));
         mailbox::restock(&mut self.core, &logged_in.stock, 0)?;
-        self.look_up_own();
+        devices::look_up_own(&mut self.core);
         self.resume_change();
         self.core.event(Event::Online);
         Ok(())

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crypto::{DeviceCertificate, DeviceList};
-use storage::{Blobs, Logs, Records};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use storage::{Append, Batch, Blobs, Logs, Records, Value};
 use types::wire::server_frame::Body;
 use types::wire::{self, RefusalCode};
-use types::{Address, DeviceId, Refusal};
+use types::{Address, DeviceId, EntryId, LogId, Refusal, Timestamp};
 
 use crate::Realm;
 use crate::journal::{Deletion, Note};
@@ -17,7 +19,11 @@ const ATTEMPTS: usize = 8;
 
 impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
     /// Puts another device list in force, all parts of it, or nothing.
-    pub(crate) async fn change_devices(self: Arc<Self>, asked: wire::ChangeDevices) -> Result<Body, Refusal> {
+    pub(crate) async fn change_devices(
+        self: Arc<Self>,
+        now: Timestamp,
+        asked: wire::ChangeDevices,
+    ) -> Result<Body, Refusal> {
         // It is verified by the directory; this only says whose turn it is.
         let claimed = asked.device_list.as_ref().map(DeviceList::dangerous_decode);
         let handle = match claimed {
@@ -31,6 +37,7 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
                 removed: ids(&checked.changed().removed),
                 change: Some(asked.clone()),
                 deletion: None,
+                noted_ms: now.as_ms(),
             };
             if checked.is_repeated() || self.carry_out(&handle, turn, &note).await? {
                 return Ok(Body::DevicesChanged(wire::DevicesChanged {}));
@@ -62,6 +69,7 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
                 removed: ids(&removed),
                 change: None,
                 deletion: Some(deletion),
+                noted_ms: 0,
             };
             if self.carry_out(handle, turn, &note).await? {
                 return Ok(Body::AccountDeleted(wire::AccountDeleted {}));
@@ -75,10 +83,11 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
     pub(crate) async fn finish_change(
         &self,
         address: &Address,
-        removed: &[DeviceId],
+        note: &Note,
         change: &wire::ChangeDevices,
     ) -> Result<(), Refusal> {
-        self.end_sessions(removed, &directory::device_revoked(address));
+        let removed = note.removed()?;
+        self.end_sessions(&removed, &directory::device_revoked(address));
         let checked = self.directory.check_devices(change).await;
         let applied = match checked {
             Ok(checked) => self.directory.apply_devices(checked).await.map(drop),
@@ -89,7 +98,35 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
             Err(refusal) if refusal.code != RefusalCode::StaleDeviceList => return Err(refusal),
             _ => {}
         }
-        self.delivery.mark_revoked(removed).await
+        self.delivery.mark_revoked(&removed).await?;
+        self.tell_devices(note.noted_ms, change).await
+    }
+
+    /// Every device of the account learns that there is another list, whoever made it.
+    async fn tell_devices(&self, noted_ms: u64, change: &wire::ChangeDevices) -> Result<(), Refusal> {
+        let list = change.device_list.as_ref().map(DeviceList::dangerous_decode);
+        let Some(Ok(list)) = list else { return Ok(()) };
+        let changed = wire::DeviceListChanged { number: list.number };
+        let body = wire::EntryBody {
+            accepted_ms: noted_ms,
+            content: Some(wire::entry_body::Content::DeviceListChanged(changed)),
+            ..wire::EntryBody::default()
+        };
+        let body = Bytes::from(body.encode_to_vec());
+        let append = |device: &DeviceId| Append {
+            log: LogId::Mailbox(*device),
+            entry_id: notice_id(*device, list.number),
+            body: Value::Plain(body.clone()),
+        };
+        let batch = Batch {
+            appends: list.devices.iter().map(append).collect(),
+            ..Batch::default()
+        };
+        self.logs.commit(batch).await?;
+        for device in list.devices {
+            self.delivery.hub().ring(LogId::Mailbox(device));
+        }
+        Ok(())
     }
 
     /// Its leaves stand in nobody's way, those of devices that it removed before included: there is no list any more
@@ -119,6 +156,17 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
     fn end_sessions(&self, devices: &[DeviceId], why: &Refusal) {
         devices.iter().for_each(|device| self.present.end(*device, why));
     }
+}
+
+/// The same list is told to a device once, however often a crash has the change finished.
+fn notice_id(device: DeviceId, number: u64) -> EntryId {
+    let hash = Sha256::new_with_prefix(b"veche device list changed v1")
+        .chain_update(device.as_bytes())
+        .chain_update(number.to_be_bytes())
+        .finalize();
+    let mut id = [0; EntryId::LEN];
+    id.copy_from_slice(&hash[..EntryId::LEN]);
+    EntryId::new(id)
 }
 
 fn ids(devices: &[DeviceId]) -> Vec<Bytes> {

@@ -27,6 +27,9 @@ pub(crate) struct Note {
     /// The deletion, unless it is a change.
     #[prost(message, optional, tag = "3")]
     pub(crate) deletion: Option<Deletion>,
+    /// When it was noted, in milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "4")]
+    pub(crate) noted_ms: u64,
 }
 
 /// A deletion, with what its signature is verified by.
@@ -109,7 +112,7 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
         let note = Note::decode(bytes.clone()).map_err(|_| damaged())?;
         let address = self.address(handle);
         let done = match (&note.change, &note.deletion) {
-            (Some(change), _) => self.finish_change(&address, &note.removed()?, change).await,
+            (Some(change), _) => self.finish_change(&address, &note, change).await,
             (None, Some(deletion)) => self.finish_deletion(&address, &note.removed()?, deletion).await,
             (None, None) => Err(damaged()),
         };

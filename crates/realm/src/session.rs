@@ -101,7 +101,7 @@ impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
             Asked::Login(asked) => Step::Answer(Some(answer(id, self.log_in(now, &asked).await))),
             Asked::Meet(asked) => Step::Answer(Some(answer(id, self.meet(now, &asked)))),
             Asked::Say(asked) => Step::Answer(Some(answer(id, self.say(now, asked)))),
-            Asked::ChangeDevices(asked) => self.later(id, |realm| realm.change_devices(asked)),
+            Asked::ChangeDevices(asked) => self.later(id, |realm| realm.change_devices(now, asked)),
             Asked::FetchRecovery(asked) => self.recover(id, asked),
             asked => match self.login.as_ref() {
                 Some(login) => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crypto::RecoveryKey;
 use engine::{Answer, Command, Event, Setting};
 use types::{DeviceId, Timestamp};
 
@@ -30,11 +31,37 @@ impl World {
         let host = self.roll(self.people as u32) as usize;
         let linked = self.linked_to(host);
         let spare = (self.people..self.devices.len()).find(|device| self.owner[*device].is_none());
-        match (self.roll(3), spare, self.pick(&linked)) {
-            (0, _, Some(device)) => self.revoke(host, device),
+        match (self.roll(8), spare, self.pick(&linked)) {
+            (0..3, _, Some(device)) => self.revoke(host, device),
+            (3, Some(spare), _) => self.recover(host, spare),
             (_, Some(spare), _) => self.link(host, spare),
             _ => {}
         }
+    }
+
+    /// Brings an account back on a spare device, now and then without its other devices.
+    fn recover(&mut self, host: usize, device: usize) {
+        let Some(words) = self.words.get(&host).cloned() else { return };
+        let revoke_others = self.roll(3) == 0;
+        if revoke_others {
+            self.recovering.insert(self.next_command + 1, host);
+        }
+        let recover = Command::Recover {
+            address: format!("{}@city.example", self.devices[host].name)
+                .parse()
+                .expect("an address"),
+            words,
+            name: self.devices[device].name.clone(),
+            revoke_others,
+        };
+        self.command(device, recover);
+    }
+
+    fn devices_of(&self, host: usize) -> Vec<usize> {
+        let devices = 0..self.devices.len();
+        devices
+            .filter(|device| self.owner[*device] == Some(host) && !self.is_out(*device))
+            .collect()
     }
 
     fn linked_to(&self, host: usize) -> Vec<usize> {
@@ -51,7 +78,7 @@ impl World {
         self.links.insert(host, guest);
         let link = Command::Link {
             code: None,
-            managing: false,
+            managing: self.roll(3) == 0,
         };
         self.command(host, link);
     }
@@ -61,7 +88,7 @@ impl World {
         self.revoking.insert(self.next_command + 1, device);
         let revoke = Command::RevokeDevice {
             device: id,
-            words: None,
+            words: self.words.get(&host).cloned(),
         };
         self.command(host, revoke);
     }
@@ -104,9 +131,19 @@ impl World {
     ) {
         let revoked = self.revoking.remove(&command);
         match result {
+            Ok(Answer::Registered { recovery_words, .. }) => {
+                let words = RecoveryKey::from_words(recovery_words).expect("the words of an account");
+                self.words.insert(device, words);
+            }
             Ok(Answer::Joined { address }) => {
                 let name = address.handle.as_str();
                 self.owner[device] = self.devices.iter().position(|host| host.name == name);
+                if let Some(host) = self.recovering.remove(&command) {
+                    let others = self.devices_of(host).into_iter().filter(|other| *other != device);
+                    let after = self.next_command;
+                    let gone: Vec<Revoked> = others.map(|device| Revoked { device, after }).collect();
+                    self.revoked.extend(gone);
+                }
             }
             Ok(Answer::Done) => {
                 if let Some(device) = revoked {
@@ -185,8 +222,7 @@ pub(crate) fn revoked_devices_read_nothing(world: &World) -> Result<(), Broken> 
 pub(crate) fn devices_of_an_account_agree(world: &mut World) -> Result<(), Broken> {
     for host in 0..world.people {
         let mut expected = None;
-        let devices: Vec<usize> = [vec![host], world.linked_to(host)].concat();
-        for device in devices {
+        for device in world.devices_of(host) {
             let Some(engine) = &mut world.devices[device].engine else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crypto::Rng;
+use crypto::{RecoveryKey, Rng};
 use engine::{Answer, Command, Input};
 use types::{ConversationId, Duration, EntryId, Timestamp, wire};
 
@@ -72,6 +72,10 @@ pub struct World {
     /// Devices that are being revoked, by the command.
     pub(crate) revoking: BTreeMap<u64, usize>,
     pub(crate) revoked: Vec<Revoked>,
+    /// The recovery words of those who began an account.
+    pub(crate) words: BTreeMap<usize, RecoveryKey>,
+    /// Accounts that are being brought back without their other devices, by the command.
+    pub(crate) recovering: BTreeMap<u64, usize>,
     /// Devices that know that they were revoked.
     pub(crate) shut_out: BTreeSet<usize>,
     pub(crate) pipes: BTreeMap<usize, Pipe>,
@@ -158,6 +162,8 @@ impl World {
             links: BTreeMap::new(),
             revoking: BTreeMap::new(),
             revoked: Vec::new(),
+            words: BTreeMap::new(),
+            recovering: BTreeMap::new(),
             shut_out: BTreeSet::new(),
             pipes: BTreeMap::new(),
             wire: WireHash::default(),

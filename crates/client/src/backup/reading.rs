@@ -11,11 +11,11 @@ use crypto::{BackupSecret, RecoveryKey};
 use engine::Command;
 use types::wire::account_change::Change;
 use types::wire::{AccountChange, BackupEra, HistoryOffer, RefusalCode, RestoreWork};
-use types::{BlobId, wire};
+use types::BlobId;
 use zeroize::Zeroizing;
 
 use super::files::{self, Files};
-use super::talk::{blocking, carry, fetch_manifest, refused};
+use super::talk::{blocking, carry, fetch_manifest};
 use super::{Progress, Tell, folder, keep};
 use crate::driver::SharedStore;
 use crate::store::{self, local};
@@ -38,6 +38,7 @@ pub struct Restored {
 }
 
 /// What opens what is read.
+#[derive(Clone)]
 enum Key {
     Words(BackupSecret),
     Era(Era),
@@ -171,7 +172,10 @@ async fn take_history(
     let blob = BlobId::try_from(offer.blob.as_ref());
     let blob = blob.map_err(|_| backup::Error::Malformed("offer of an archive"))?;
     let manifest = match fetch(client, blob, offer.size, |_| ()).await {
-        Err(error) if is_gone(&error) => Manifest::default(),
+        Err(error) if is_gone(&error) => {
+            work.lost.push(blob.to_bytes());
+            Manifest::default()
+        }
         fetched => {
             fetched?;
             let path = folder::path(client).await?.join(blob.to_string());
@@ -223,12 +227,9 @@ async fn read(
             fetched => {
                 fetched?;
                 let path = folder::path(client).await?.join(segment.id.to_string());
-                let unlock = match key {
-                    Key::Words(secret) => Key::Words(secret.clone()),
-                    Key::Era(era) => Key::Era(era.clone()),
-                };
-                let changes;
-                (reader, changes) = blocking(move || reader.read(&segment, &path, &unlock)).await?;
+                let (present, key) = (segment.clone(), key.clone());
+                let (reads, changes) = blocking(move || reader.read(&present, &path, &key)).await?;
+                reader = reads;
                 if !changes.is_empty() {
                     client.command(Command::TakeBack { changes }).await?;
                 }
@@ -328,7 +329,7 @@ impl Reader {
         let progress = self.restore.progress();
         Progress::Rows {
             rows: self.work.rows,
-            done: progress.bytes.max(fetched.min(progress.total)),
+            done: (progress.bytes + fetched).min(progress.total),
             total: progress.total,
         }
     }

@@ -97,7 +97,7 @@ fn work(
     (manifest, work)
 }
 
-fn waiting(written: &Written) -> WaitingBlob {
+pub(super) fn waiting(written: &Written) -> WaitingBlob {
     WaitingBlob {
         blob: written.segment.id.to_bytes(),
         size: written.segment.size,
