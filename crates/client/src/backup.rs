@@ -11,6 +11,7 @@ mod files;
 mod folder;
 mod keep;
 mod lines;
+mod reader;
 mod reading;
 mod talk;
 mod work;
@@ -28,18 +29,23 @@ use types::{Duration, Timestamp};
 use crate::store::local;
 use crate::{Client, Error, system};
 
-pub use archive::{archive_is_pending, finish_archive, offer_history};
+pub use archive::{finish_archive, promise_history};
 pub use drill::{Drilled, drill};
-pub use files::{Files, fetch_file, file_place};
-pub use reading::{Restored, begin_recovery, give_up_recovery, history_is_offered, recovery_is_pending, restore, restore_is_pending};
+pub use files::{Files, file_place};
+pub use reading::{
+    Restored, begin_recovery, give_up_recovery, history_is_offered, recovery_is_pending, restore,
+};
 
 use lines::Lines;
+use reading::restore_is_pending;
 use talk::fetch_manifest;
 
 /// How long after a backup there is another one, if there is something new.
 pub const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// How long blobs are kept for before they are asked to be kept for longer: a small part of their retention.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
+/// How often to look whether what is waited for has come.
+const LOOK: Duration = Duration::from_millis(100);
 /// How often to begin anew when other devices change the backup at the same time.
 const ATTEMPTS: usize = 6;
 
@@ -53,9 +59,9 @@ pub enum Progress {
         /// Of so many.
         total: u64,
     },
-    /// Messages come back.
+    /// Lines come back.
     Rows {
-        /// Messages that are here.
+        /// Lines that are here.
         rows: u64,
         /// Bytes that were read.
         done: u64,
@@ -130,10 +136,7 @@ pub async fn run(client: &Client, tell: &Tell) -> Result<Outcome, Error> {
 }
 
 /// Whether it is time for a backup: the last one is ten minutes old, and there is something that it does not hold.
-///
-/// # Errors
-/// As everything that reads the store.
-pub async fn is_due(client: &Client) -> Result<bool, Error> {
+async fn is_due(client: &Client) -> Result<bool, Error> {
     let Some(account) = client.account().await?.filter(|account| account.registered) else {
         return Ok(false);
     };
@@ -153,6 +156,27 @@ pub async fn is_due(client: &Client) -> Result<bool, Error> {
         return Ok(false);
     }
     Ok(keeping_is_due(&note, now) || note.mark.as_ref() != Some(&held(client).await?.1))
+}
+
+/// Does whatever is to be done for what was said on this device: goes on with an archive for another device, takes over one
+/// that another device offers, and brings the backup up to date when it is time. Nothing, while the device has not caught up
+/// with the server.
+///
+/// # Errors
+/// As [`run`].
+pub async fn tend(client: &Client) -> Result<(), Error> {
+    if !client.status().borrow().caught_up {
+        return Ok(());
+    }
+    let quiet = |_: Progress| ();
+    finish_archive(client, &quiet).await?;
+    if !recovery_is_pending(client).await? {
+        restore(client, &quiet).await?;
+    }
+    if is_due(client).await? {
+        run(client, &quiet).await?;
+    }
+    Ok(())
 }
 
 /// How things stand, without asking the server.
@@ -177,7 +201,12 @@ pub async fn status(client: &Client) -> Result<Status, Error> {
 /// # Errors
 /// [`Error::Engine`].
 pub async fn switch_on(client: &Client) -> Result<(), Error> {
-    client.command(Command::SwitchBackup { on: true }).await.map(drop)
+    client.command(Command::SwitchBackup { on: true }).await?;
+    let note = remembered(client).await?.0.unwrap_or_default();
+    client
+        .store()
+        .with(move |store| store.keep(local::BACKUP, &note))
+        .await
 }
 
 /// There is to be no backup, on all devices of the account; what there is goes. Files that were sent stay for those who
@@ -188,6 +217,9 @@ pub async fn switch_on(client: &Client) -> Result<(), Error> {
 pub async fn switch_off(client: &Client) -> Result<(), Error> {
     client.command(Command::SwitchBackup { on: false }).await?;
     work::give_up(client).await?;
+    if recovery_is_pending(client).await? {
+        give_up_recovery(client).await?;
+    }
     for _ in 0..ATTEMPTS {
         if empty(client).await? {
             return client.store().with(|store| store.forget(local::BACKUP)).await;
@@ -199,12 +231,9 @@ pub async fn switch_off(client: &Client) -> Result<(), Error> {
 /// Puts an empty manifest in the place of the present one, and drops what that one named; whether it was taken.
 async fn empty(client: &Client) -> Result<bool, Error> {
     let (number, sealed) = fetch_manifest(client).await?;
-    if number == 0 {
-        return Ok(true);
-    }
-    // What nobody can list is dropped by the server, since nobody keeps it any more.
     let named = match eras::open(client, number, &sealed).await {
         Ok(opened) => opened.manifest,
+        // What nobody can list is dropped by the server, since nobody keeps it any more.
         Err(Error::OtherEra | Error::Backup(_)) => Manifest::default(),
         Err(error) => return Err(error),
     };
@@ -214,6 +243,7 @@ async fn empty(client: &Client) -> Result<bool, Error> {
     };
     let (era, rng) = (eras::present(client).await?, system::rng()?);
     let sealed = manifest.seal(&era, &rng, system::now())?;
+    eras::told(client).await?;
     if !work::put_manifest(client, manifest.number, sealed).await? {
         return Ok(false);
     }
@@ -251,19 +281,23 @@ async fn attempt(client: &Client, tell: &Tell) -> Result<Attempt, Error> {
     Box::pin(go_on(client, tell)).await
 }
 
+/// What is left when the person wants no backup.
+fn is_emptied(manifest: &Manifest) -> bool {
+    manifest.number > 0 && manifest.segments.is_empty() && manifest.cards.is_none()
+}
+
 /// Finds out what is to be written, and writes it.
 async fn go_on(client: &Client, tell: &Tell) -> Result<Attempt, Error> {
     let (cards, mark) = held(client).await?;
     let note = remembered(client).await?.0;
     let (number, sealed) = fetch_manifest(client).await?;
-    let opened = match number {
-        0 => eras::Opened::default(),
-        number => eras::open(client, number, &sealed).await?,
-    };
+    let opened = eras::open(client, number, &sealed).await?;
+    if is_emptied(&opened.manifest) && note.is_none() {
+        // Another device of the account was told to keep none, and this one has not heard of that yet.
+        return Ok(Attempt::Over(Outcome::Off));
+    }
     // Whoever comes to a backup that others keep knows what they know, or will hear of it.
-    let cards_changed = note
-        .as_ref()
-        .is_some_and(|note| !is_of(note, &mark.cards));
+    let cards_changed = note.as_ref().is_some_and(|note| !is_of(note, &mark.cards));
     let lines = Lines::of(client);
     let missing = note.as_ref().map(|note| note.missing.clone()).unwrap_or_default();
     let planned = talk::blocking(move || {
@@ -302,6 +336,7 @@ async fn keep_up(
     let now = system::now();
     note.at_ms = now.as_ms();
     note.mark = Some(mark);
+    work::describe(manifest, &mut note);
     if keeping_is_due(&note, now) {
         let kept = keep::keep(client, manifest.blobs()).await?;
         note.kept_ms = now.as_ms();
@@ -315,7 +350,11 @@ async fn keep_up(
         .with(move |store| store.keep(local::BACKUP, &note))
         .await?;
     // Segments that are gone, and whose lines are here, are written anew.
-    Ok(if whole { Attempt::UpToDate } else { Attempt::Overtaken })
+    Ok(if whole {
+        Attempt::UpToDate
+    } else {
+        Attempt::Overtaken
+    })
 }
 
 fn keeping_is_due(note: &BackupNote, now: Timestamp) -> bool {
@@ -327,7 +366,8 @@ fn is_of(note: &BackupNote, cards: &[u8]) -> bool {
 }
 
 async fn remembered(client: &Client) -> Result<(Option<BackupNote>, Option<BackupWork>), Error> {
-    let read = |store: &mut crate::store::Store| Ok((store.kept(local::BACKUP)?, store.kept(local::WRITING)?));
+    let read =
+        |store: &mut crate::store::Store| Ok((store.kept(local::BACKUP)?, store.kept(local::WRITING)?));
     client.store().with(read).await
 }
 

@@ -10,6 +10,7 @@ mod failure;
 mod host;
 mod interrupts;
 mod link_url;
+mod meter;
 mod names;
 mod notice;
 mod object;

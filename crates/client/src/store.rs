@@ -164,11 +164,7 @@ impl Store {
     }
 }
 
-fn apply_one(
-    transaction: &Transaction<'_>,
-    write: &Write,
-    incarnation: &mut u64,
-) -> rusqlite::Result<()> {
+fn apply_one(transaction: &Transaction<'_>, write: &Write, incarnation: &mut u64) -> rusqlite::Result<()> {
     if let Some(told) = engine::told(write) {
         logs::note(transaction, told, incarnation)?;
     }

@@ -217,6 +217,10 @@ fn join(
     let mut conversation = joined(core, group, &inviter)?;
     conversation.state.cursor = body.joined_after;
     if let Some(before) = before {
+        if before.state.card.as_ref().is_some_and(|card| !card.request) {
+            // It is no request on another device of the account.
+            conversation.state.set_standing(Standing::Active);
+        }
         conversation.take_over(before);
     }
     conversation.keep(&mut core.journal);

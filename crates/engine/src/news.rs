@@ -269,6 +269,7 @@ impl Engine {
             wire::ConversationKind::Account | wire::ConversationKind::Unspecified => return Ok(()),
         };
         if !self.conversations.get(&id).is_none_or(is_over) {
+            self.let_in_as(id, &card);
             return Ok(());
         }
         let before = self.conversations.remove(&id);
@@ -285,6 +286,18 @@ impl Engine {
         conversation.keep(&mut self.core.journal);
         self.conversations.insert(id, conversation);
         self.with(id, rejoin::start)
+    }
+
+    /// What is no request on another device is none here.
+    fn let_in_as(&mut self, id: ConversationId, card: &wire::ConversationCard) {
+        let known = self.conversations.get_mut(&id);
+        let Some(conversation) = known.filter(|known| known.standing() == Standing::Request && !card.request)
+        else {
+            return;
+        };
+        conversation.state.set_standing(Standing::Active);
+        conversation.keep(&mut self.core.journal);
+        self.core.event(Event::Conversation(id));
     }
 
     /// A device asks for everything. Whoever linked it answers at once, the others in turn.

@@ -2,7 +2,7 @@
 //! under. What is in it is the driver's to write, since it is made of lines that the driver keeps.
 
 use crypto::BackupKey;
-use types::{BlobId, Duration, Timestamp, wire};
+use types::{BlobId, DeviceId, Duration, Timestamp, wire};
 use wire::client_frame::Body;
 use wire::server_frame::Body as ServerBody;
 use zeroize::Zeroizing;
@@ -147,6 +147,21 @@ impl Engine {
         self.core.keep_account();
     }
 
+    /// Whether a device of the account hears what this one tells: whoever comes into the account's own conversation later does
+    /// not.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`], or what opening a group gives.
+    pub fn reaches(&mut self, device: DeviceId) -> Result<bool, Error> {
+        let account = self.core.account()?;
+        let id = crypto::account_conversation(&account.address);
+        let Some(conversation) = self.conversations.get_mut(&id) else {
+            return Ok(false);
+        };
+        let group = conversation.group(&account.mls)?;
+        Ok(group.is_some_and(|group| group.members().iter().any(|member| member.device_id == device)))
+    }
+
     fn switch_backup(&mut self, command: CommandId, on: bool) -> Result<(), Error> {
         self.core.account()?;
         self.take_switch(!on);
@@ -202,4 +217,48 @@ fn view(era: &wire::BackupEra) -> Option<EraView> {
         key: Zeroizing::new(era.key.as_ref().try_into().ok()?),
         wrapped: era.wrapped.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn era(number: u64, key: u8) -> wire::BackupEra {
+        wire::BackupEra {
+            number,
+            key: vec![key; 32].into(),
+            ..wire::BackupEra::default()
+        }
+    }
+
+    #[test]
+    fn eras_that_the_manifest_may_be_sealed_in_are_kept_once_and_not_without_end() {
+        let mut state = wire::AccountState {
+            era: Some(era(9, 9)),
+            ..wire::AccountState::default()
+        };
+        let numbers = |state: &wire::AccountState| -> Vec<(u64, u8)> {
+            let eras = state.past_eras.iter();
+            eras.map(|era| (era.number, era.key[0])).collect()
+        };
+        keep_past(&mut state, None);
+        keep_past(&mut state, Some(era(9, 9)));
+        assert_eq!(numbers(&state), [], "the present one is no past one");
+        // Another device began one with the same number.
+        for past in [era(8, 1), era(8, 2), era(8, 1)] {
+            keep_past(&mut state, Some(past));
+        }
+        assert_eq!(numbers(&state), [(8, 2), (8, 1)]);
+        for number in 10..30 {
+            keep_past(&mut state, Some(era(number, 0)));
+        }
+        assert_eq!(state.past_eras.len(), PAST_ERAS);
+        assert_eq!(state.past_eras[0].number, 29);
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_not_shown() {
+        assert!(view(&era(1, 1)).is_some_and(|view| *view.key == [1; 32]));
+        assert!(view(&wire::BackupEra::default()).is_none());
+    }
 }

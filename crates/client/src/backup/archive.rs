@@ -4,46 +4,54 @@
 use backup::{Era, Manifest, Replacement, Written};
 use crypto::BackupKey;
 use engine::Command;
+use tokio::time::sleep;
 use types::wire::{BackupEra, BackupWork, HistoryOffer, WaitingBlob};
 use types::{BlobId, DeviceId};
 
 use super::lines::{Lines, Seal, write_cards, write_sealed};
 use super::talk::blocking;
-use super::{Tell, folder, work};
+use super::{LOOK, Tell, folder, keep, work};
 use crate::store::local;
 use crate::{Client, Error, system};
 
 /// Of the only manifest that an archive has.
 pub(super) const NUMBER: u64 = 1;
 
-/// Writes an archive for a device that was linked, puts it to the server, and offers it to that device. What was written
-/// when this breaks off is not written again ([`finish_archive`]).
+/// Remembers that a device that was linked is to get what was said so far: [`finish_archive`] sends it.
+///
+/// # Errors
+/// What the disk refuses; as [`run`](super::run), when another device has yet to get its archive.
+pub async fn promise_history(client: &Client, device: DeviceId) -> Result<(), Error> {
+    finish_archive(client, &|_| ()).await?;
+    let offer = HistoryOffer {
+        device_id: device.to_bytes(),
+        ..HistoryOffer::default()
+    };
+    let work = BackupWork {
+        offer: Some(offer),
+        ..BackupWork::default()
+    };
+    keep_work(client, work).await
+}
+
+/// Writes the archive that was promised, puts it to the server and offers it, unless nothing was promised. What was done
+/// when this breaks off is not done again.
 ///
 /// # Errors
 /// As [`run`](super::run).
-pub async fn offer_history(client: &Client, device: DeviceId, tell: &Tell) -> Result<(), Error> {
-    finish_archive(client, tell).await?;
-    let work = write(client, device).await?;
-    finish(client, work, tell).await
-}
-
-/// Whether an archive was written that is not offered yet.
-///
-/// # Errors
-/// As everything that reads the store.
-pub async fn archive_is_pending(client: &Client) -> Result<bool, Error> {
-    Ok(pending(client).await?.is_some())
-}
-
-/// Goes on with an archive that was written and is not at the server.
-///
-/// # Errors
-/// As [`offer_history`].
 pub async fn finish_archive(client: &Client, tell: &Tell) -> Result<(), Error> {
-    match pending(client).await? {
-        Some(work) => finish(client, work, tell).await,
-        None => Ok(()),
+    let Some(mut work) = pending(client).await? else {
+        return Ok(());
+    };
+    let offer = work.offer.clone().unwrap_or_default();
+    let device = DeviceId::try_from(offer.device_id.as_ref());
+    let device = device.map_err(|_| Error::Damaged("an archive for another device"))?;
+    if work.blobs.is_empty() {
+        folder::clean(client).await?;
+        work = write(client, device).await?;
+        keep_work(client, work.clone()).await?;
     }
+    finish(client, (work, device), tell).await
 }
 
 async fn pending(client: &Client) -> Result<Option<BackupWork>, Error> {
@@ -96,16 +104,17 @@ async fn write(client: &Client, device: DeviceId) -> Result<BackupWork, Error> {
             ..BackupWork::default()
         })
     });
-    let work = work.await?;
-    let kept = work.clone();
-    client
-        .store()
-        .with(move |store| store.keep(local::ARCHIVE, &kept))
-        .await?;
-    Ok(work)
+    work.await
 }
 
-async fn finish(client: &Client, work: BackupWork, tell: &Tell) -> Result<(), Error> {
+async fn keep_work(client: &Client, work: BackupWork) -> Result<(), Error> {
+    client
+        .store()
+        .with(move |store| store.keep(local::ARCHIVE, &work))
+        .await
+}
+
+async fn finish(client: &Client, (work, device): (BackupWork, DeviceId), tell: &Tell) -> Result<(), Error> {
     match work::upload(client, &work.blobs, tell).await {
         // Its files are gone: the device has to be linked anew, or does without.
         Err(error @ Error::Engine(engine::Error::FileChanged(_))) => {
@@ -115,7 +124,25 @@ async fn finish(client: &Client, work: BackupWork, tell: &Tell) -> Result<(), Er
         uploaded => uploaded?,
     }
     let offer = work.offer.unwrap_or_default();
-    client.command(Command::OfferHistory { offer }).await?;
+    let blobs = work::blob_ids(&work.blobs);
+    if is_there(client, device).await? {
+        client.command(Command::OfferHistory { offer }).await?;
+    } else {
+        keep::drop_blobs(client, blobs.clone()).await?;
+    }
     client.store().with(|store| store.forget(local::ARCHIVE)).await?;
-    folder::remove(client, work::blob_ids(&work.blobs)).await
+    folder::remove(client, blobs).await
+}
+
+/// Waits until a device hears what this one tells; false when it is not one of the account's any more.
+async fn is_there(client: &Client, device: DeviceId) -> Result<bool, Error> {
+    loop {
+        if !client.devices().await?.iter().any(|known| known.device == device) {
+            return Ok(false);
+        }
+        if client.view(move |engine| engine.reaches(device)).await?? {
+            return Ok(true);
+        }
+        sleep(LOOK).await;
+    }
 }

@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use backup::{Drill, Frame, Manifest, Report, Restore, Unlock};
+use backup::{Drill, Finding, Frame, Manifest, Report, Restore, Unlock};
+use bytes::Bytes;
 use crypto::RecoveryKey;
 use engine::Command;
 use types::wire::timeline_row::Body;
@@ -43,30 +44,42 @@ impl Drilled {
     pub fn is_sound(&self) -> bool {
         self.exists && self.report.is_sound() && self.files_lost.is_empty()
     }
+
+    /// Segments that are gone, or not what they were.
+    fn damaged(&self) -> Vec<Bytes> {
+        let damaged = self.report.findings.iter().filter_map(|finding| match finding {
+            Finding::Unreadable { segment, .. } | Finding::Hash(segment) => Some(segment.to_bytes()),
+            _ => None,
+        });
+        damaged.collect()
+    }
 }
 
 /// Reads the whole backup with the words, and every file in it when `open_files` says so. Of this device, nothing changes but
-/// the time at which this was done.
+/// when this was done, and which parts the next backup is to write anew.
 ///
 /// # Errors
 /// [`Error::Backup`] when the words are others, or the manifest cannot be opened; otherwise what the server or the disk
 /// refuses. What is wrong with the rest is a finding.
-pub async fn drill(client: &Client, words: RecoveryKey, open_files: bool, tell: &Tell) -> Result<Drilled, Error> {
+pub async fn drill(
+    client: &Client,
+    words: RecoveryKey,
+    open_files: bool,
+    tell: &Tell,
+) -> Result<Drilled, Error> {
     folder::clean(client).await?;
     let folder = folder::path(client).await?.join(FOLDER);
     make(&folder)?;
     let drilled = Box::pin(look(client, words, (open_files, &folder), tell)).await;
     folder::clean(client).await?;
     let drilled = drilled?;
-    let sound = drilled.is_sound();
+    let (sound, damaged) = (drilled.is_sound(), drilled.damaged());
     let note = move |store: &mut crate::store::Store| {
-        let note: BackupNote = store.kept(local::BACKUP)?.unwrap_or_default();
-        let drill_ms = system::now().as_ms();
-        let note = BackupNote {
-            drill_ms,
-            drill_sound: sound,
-            ..note
-        };
+        let mut note: BackupNote = store.kept(local::BACKUP)?.unwrap_or_default();
+        note.drill_ms = system::now().as_ms();
+        note.drill_sound = sound;
+        // The next backup writes them anew.
+        note.missing.extend(damaged);
         store.keep(local::BACKUP, &note)
     };
     client.store().with(note).await?;
@@ -86,7 +99,8 @@ async fn look(
     let manifest = Manifest::open(&sealed, number, Unlock::Words(&words))?;
     let fetched = fetch_segments(client, &manifest, folder, tell).await?;
     let (read, files) = (manifest.clone(), fetched.clone());
-    let (report, rows) = blocking(move || Ok((check(&read, &words, &files)?, file_rows(&read, &words, &files)?))).await?;
+    let (report, rows) =
+        blocking(move || Ok((check(&read, &words, &files)?, file_rows(&read, &words, &files)?))).await?;
     let kept = keep::keep(client, manifest.files.iter().map(|file| file.blob).collect()).await?;
     let mut drilled = Drilled {
         exists: true,
@@ -153,7 +167,11 @@ fn is_there<T>(fetched: Result<T, Error>) -> Result<bool, Error> {
     }
 }
 
-fn check(manifest: &Manifest, words: &RecoveryKey, fetched: &BTreeMap<BlobId, PathBuf>) -> Result<Report, Error> {
+fn check(
+    manifest: &Manifest,
+    words: &RecoveryKey,
+    fetched: &BTreeMap<BlobId, PathBuf>,
+) -> Result<Report, Error> {
     let mut drill = Drill::new(manifest);
     while let Some(want) = drill.want() {
         let bytes = read(fetched.get(&want.blob), want.offset, want.left)?;

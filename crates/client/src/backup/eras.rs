@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use backup::{Era, Manifest, Unlock};
 use engine::{Answer, Command, EraView};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use super::LOOK;
 use super::talk::{ANSWERED_OTHERWISE, ask};
 use crate::{Client, Error};
 
 /// How long to wait for another device's word of the era that it began.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often to look whether it has come.
-const LOOK: Duration = Duration::from_millis(100);
-
+/// How long telling them of one's own may take.
+const TELLING: Duration = Duration::from_secs(20);
 /// A manifest that was opened.
 #[derive(Default)]
 pub(super) struct Opened {
@@ -23,14 +23,19 @@ pub(super) struct Opened {
     pub(super) in_present_era: bool,
 }
 
-/// Opens the manifest that the server gave with this number.
+/// Opens the manifest that the server gave with this number; zero gives an empty one.
 pub(super) async fn open(client: &Client, number: u64, sealed: &[u8]) -> Result<Opened, Error> {
+    if number == 0 {
+        return Ok(Opened::default());
+    }
     let mut patience = pin!(sleep(PATIENCE));
     loop {
         let eras = known(client).await?;
         match Manifest::open(sealed, number, Unlock::Eras(&eras)) {
             Ok(manifest) => {
-                let present = eras.first().map(|era| Manifest::open(sealed, number, Unlock::Era(era)));
+                let present = eras
+                    .first()
+                    .map(|era| Manifest::open(sealed, number, Unlock::Era(era)));
                 return Ok(Opened {
                     manifest,
                     in_present_era: present.is_some_and(|opened| opened.is_ok()),
@@ -50,6 +55,18 @@ pub(super) async fn open(client: &Client, number: u64, sealed: &[u8]) -> Result<
 pub(super) async fn known(client: &Client) -> Result<Vec<Era>, Error> {
     let eras = client.view(|engine| engine.eras()).await?;
     eras.into_iter().map(from_view).collect()
+}
+
+/// Waits until the account's other devices are told of the era: a manifest that none of them can open would keep them from
+/// writing any.
+pub(super) async fn told(client: &Client) -> Result<(), Error> {
+    let told = async {
+        while !client.view(|engine| engine.is_caught_up()).await? {
+            sleep(LOOK).await;
+        }
+        Ok(())
+    };
+    timeout(TELLING, told).await.unwrap_or(Err(Error::Offline))
 }
 
 /// The era to seal in, which begins now when the last one is over.

@@ -41,25 +41,6 @@ pub async fn file_place(client: &Client, file: &FileRow) -> Result<PathBuf, Erro
     Ok(folder.join(blob.to_string()))
 }
 
-/// Fetches a file of a message, unless it is here; hears how many bytes are. An interrupted one goes on where it was.
-///
-/// # Errors
-/// [`Error::Engine`] when it is not there any more or damaged, or the disk refuses it.
-pub async fn fetch_file(client: &Client, file: &FileRow, hear: impl FnMut(u64)) -> Result<PathBuf, Error> {
-    let path = file_place(client, file).await?;
-    // It has this name only once it is whole.
-    if path.exists() {
-        return Ok(path);
-    }
-    let place = folder::place(&path);
-    let fetch = Command::FetchFile {
-        file: file.clone(),
-        place: place.clone(),
-    };
-    carry(client, fetch, &place, hear).await?;
-    Ok(path)
-}
-
 /// Fetches the files of all messages.
 pub(super) async fn fetch_all(client: &Client, tell: &Tell) -> Result<Files, Error> {
     let files = of_all_lines(client).await?;
@@ -83,7 +64,11 @@ pub(super) async fn fetch_all(client: &Client, tell: &Tell) -> Result<Files, Err
             say();
         })
         .await?;
-        let rest = if is_here { file.size.saturating_sub(before) } else { 0 };
+        let rest = if is_here {
+            file.size.saturating_sub(before)
+        } else {
+            0
+        };
         done.fetch_add(rest, Ordering::Relaxed);
         count.fetch_add(1, Ordering::Relaxed);
         say();
@@ -108,9 +93,19 @@ pub(super) async fn fetch_all(client: &Client, tell: &Tell) -> Result<Files, Err
         .await
 }
 
-/// Fetches a file; whether it is here now.
+/// Fetches a file, unless it is here; whether it is now. An interrupted one goes on where it was.
 async fn fetch(client: &Client, file: &FileRow, hear: impl FnMut(u64)) -> Result<bool, Error> {
-    match fetch_file(client, file, hear).await {
+    let path = file_place(client, file).await?;
+    // It has this name only once it is whole.
+    if path.exists() {
+        return Ok(true);
+    }
+    let place = folder::place(&path);
+    let fetch = Command::FetchFile {
+        file: file.clone(),
+        place: place.clone(),
+    };
+    match carry(client, fetch, &place, hear).await {
         Ok(_) => Ok(true),
         Err(Error::Engine(engine::Error::Refused(refusal))) if refusal.code() == RefusalCode::UnknownBlob => {
             Ok(false)

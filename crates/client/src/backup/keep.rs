@@ -50,11 +50,7 @@ pub(super) async fn drop_blobs(client: &Client, blobs: Vec<BlobId>) -> Result<()
 
 async fn request(client: &Client, keep: Vec<BlobId>, drop: Vec<BlobId>) -> Result<Kept, Error> {
     match ask(client, Command::KeepBlobs { keep, drop }).await? {
-        Answer::Kept { missing, used, quota } => Ok(Kept {
-            missing,
-            used,
-            quota,
-        }),
+        Answer::Kept { missing, used, quota } => Ok(Kept { missing, used, quota }),
         _ => Err(Error::Damaged(ANSWERED_OTHERWISE)),
     }
 }

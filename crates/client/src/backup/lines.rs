@@ -35,11 +35,20 @@ pub(super) struct Seal<'a> {
 
 impl Lines {
     pub(super) fn of(client: &Client) -> Self {
-        Self(client.store().clone())
+        Self::new(client.store().clone())
+    }
+
+    pub(super) fn new(store: SharedStore) -> Self {
+        Self(store)
     }
 
     /// What is to be done so that the backup holds what is here.
-    pub(super) fn plan(&self, manifest: &Manifest, cards_changed: bool, now: Timestamp) -> Result<Plan, Error> {
+    pub(super) fn plan(
+        &self,
+        manifest: &Manifest,
+        cards_changed: bool,
+        now: Timestamp,
+    ) -> Result<Plan, Error> {
         let (spans, gone) = self.0.now(|store| Ok((store.spans()?, store.untold()?)))?;
         let mut failed = None;
         let held = Holdings {

@@ -1,56 +1,34 @@
 //! Reading a backup, or an archive of another device, back: what is not a line first, then lines, then files. How far it
 //! has come is remembered together with what came, so that an interruption costs nothing but time.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use backup::{Era, Frame, Manifest, Position, Restore, Segment, Unlock};
-use bytes::Bytes;
+use backup::{Era, Manifest};
 use crypto::{BackupSecret, RecoveryKey};
 use engine::Command;
 use types::wire::account_change::Change;
-use types::wire::{AccountChange, BackupEra, HistoryOffer, RefusalCode, RestoreWork};
-use types::BlobId;
+use types::wire::{AccountChange, BackupEra, BackupSwitch, HistoryOffer, RefusalCode, RestoreWork};
+use types::{Address, BlobId};
 use zeroize::Zeroizing;
 
 use super::files::{self, Files};
+use super::reader::{Key, Reader};
 use super::talk::{blocking, carry, fetch_manifest};
-use super::{Progress, Tell, folder, keep};
-use crate::driver::SharedStore;
-use crate::store::{self, local};
+use super::{Tell, folder, keep};
+use crate::store::local;
 use crate::{Client, Error};
-
-/// Sealed bytes that are opened together.
-const CHUNK: u64 = 1 << 20;
-/// Lines that are kept together.
-const BATCH: usize = 500;
 
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Lines.
     pub rows: u64,
+    /// There was a backup, or an archive.
+    pub found: bool,
     /// Segments of which something did not come back, since it is gone or damaged.
     pub lost: u64,
     /// Files, when they were wanted.
     pub files: Option<Files>,
-}
-
-/// What opens what is read.
-#[derive(Clone)]
-enum Key {
-    Words(BackupSecret),
-    Era(Era),
-}
-
-impl Key {
-    fn unlock(&self) -> Unlock<'_> {
-        match self {
-            Self::Words(secret) => Unlock::Secret(secret),
-            Self::Era(era) => Unlock::Era(era),
-        }
-    }
 }
 
 /// Remembers that the account's history is to come back, before the account itself does: whatever happens from here on,
@@ -58,8 +36,14 @@ impl Key {
 ///
 /// # Errors
 /// What the disk refuses.
-pub async fn begin_recovery(client: &Client, words: &RecoveryKey, without_files: bool) -> Result<(), Error> {
+pub async fn begin_recovery(
+    client: &Client,
+    address: &Address,
+    words: &RecoveryKey,
+    without_files: bool,
+) -> Result<(), Error> {
     let work = RestoreWork {
+        address: address.to_string(),
         secret: words.backup_secret().as_bytes().to_vec().into(),
         without_files,
         ..RestoreWork::default()
@@ -85,10 +69,7 @@ pub async fn recovery_is_pending(client: &Client) -> Result<bool, Error> {
 }
 
 /// Whether anything is coming back to this device.
-///
-/// # Errors
-/// As everything that reads the store.
-pub async fn restore_is_pending(client: &Client) -> Result<bool, Error> {
+pub(super) async fn restore_is_pending(client: &Client) -> Result<bool, Error> {
     Ok(remembered(client).await?.is_some())
 }
 
@@ -109,7 +90,10 @@ pub async fn history_is_offered(client: &Client) -> Result<bool, Error> {
 pub async fn restore(client: &Client, tell: &Tell) -> Result<Option<Restored>, Error> {
     let work = match remembered(client).await? {
         Some(work) => work,
-        None if history_is_offered(client).await? => RestoreWork::default(),
+        None if history_is_offered(client).await? => RestoreWork {
+            address: address(client).await?,
+            ..RestoreWork::default()
+        },
         None => return Ok(None),
     };
     if !work.secret.is_empty() {
@@ -135,7 +119,8 @@ async fn recover(client: &Client, mut work: RestoreWork, tell: &Tell) -> Result<
             break;
         }
         let manifest = Manifest::open(&sealed, number, key.unlock())?;
-        go_on_from(client, &Era::of_manifest(&sealed, &secret)?).await?;
+        work.found = !super::is_emptied(&manifest);
+        go_on_from(client, &Era::of_manifest(&sealed, &secret)?, &manifest).await?;
         work = read(client, (&manifest, &key), work, tell).await?;
     }
     let files = match work.without_files {
@@ -146,16 +131,21 @@ async fn recover(client: &Client, mut work: RestoreWork, tell: &Tell) -> Result<
     Ok(restored(&work, files))
 }
 
-/// The era that the backup is in counts as known, and over: whoever knew its key is to learn nothing of what follows.
-async fn go_on_from(client: &Client, era: &Era) -> Result<(), Error> {
+/// The era that the backup is in counts as known, and over: whoever knew its key is to learn nothing of what follows. Where
+/// nothing is left of a backup, the person wanted none.
+async fn go_on_from(client: &Client, era: &Era, manifest: &Manifest) -> Result<(), Error> {
     let era = BackupEra {
         number: era.number(),
         key: era.key().to_vec().into(),
         wrapped: era.wrapped().clone(),
         began_ms: 0,
     };
-    let change = Some(Change::Era(era));
-    let changes = vec![AccountChange { change }];
+    let off = super::is_emptied(manifest);
+    let switch = off.then_some(Change::Backup(BackupSwitch { off }));
+    let changes = [Change::Era(era)].into_iter().chain(switch);
+    let changes = changes
+        .map(|change| AccountChange { change: Some(change) })
+        .collect();
     client.command(Command::TakeBack { changes }).await.map(drop)
 }
 
@@ -172,8 +162,9 @@ async fn take_history(
     let blob = BlobId::try_from(offer.blob.as_ref());
     let blob = blob.map_err(|_| backup::Error::Malformed("offer of an archive"))?;
     let manifest = match fetch(client, blob, offer.size, |_| ()).await {
+        // After everything was read, nothing of it is needed.
         Err(error) if is_gone(&error) => {
-            work.lost.push(blob.to_bytes());
+            work.lost.extend((!work.read).then(|| blob.to_bytes()));
             Manifest::default()
         }
         fetched => {
@@ -183,12 +174,17 @@ async fn take_history(
             Manifest::open(&sealed, super::archive::NUMBER, key.unlock())?
         }
     };
+    work.found = true;
     while !work.read {
         work = read(client, (&manifest, &key), work, tell).await?;
     }
     client.command(Command::HistoryTaken).await?;
     client.store().with(|store| store.forget(local::RESTORE)).await?;
-    let segments = manifest.segments.iter().chain(&manifest.cards).map(|segment| segment.id);
+    let segments = manifest
+        .segments
+        .iter()
+        .chain(&manifest.cards)
+        .map(|segment| segment.id);
     let blobs: Vec<BlobId> = segments.chain([blob]).collect();
     folder::remove(client, blobs.clone()).await?;
     keep::drop_blobs(client, blobs).await?;
@@ -198,6 +194,7 @@ async fn take_history(
 fn restored(work: &RestoreWork, files: Option<Files>) -> Restored {
     Restored {
         rows: work.rows,
+        found: work.found,
         lost: work.lost.len() as u64,
         files,
     }
@@ -278,152 +275,24 @@ fn read_whole(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Reads segment by segment, and keeps what comes with how far that is.
-struct Reader {
-    store: SharedStore,
-    restore: Restore,
-    manifest: Manifest,
-    work: RestoreWork,
-    /// Not kept yet.
-    came: store::Restored,
-}
-
-impl Reader {
-    fn new(client: &Client, manifest: &Manifest, work: RestoreWork) -> Result<Self, Error> {
-        let position = match work.position.is_empty() {
-            true => None,
-            false => Some(Position::decode(&work.position)?),
-        };
-        let resumed = position.map(|position| Restore::resume(manifest, &position));
-        let (restore, work) = match resumed {
-            Some(Ok(restore)) => (restore, work),
-            // From the beginning: what is here already does not come twice.
-            None | Some(Err(_)) => {
-                let fresh = RestoreWork {
-                    rows: 0,
-                    lost: Vec::new(),
-                    position: Bytes::new(),
-                    ..work
-                };
-                (Restore::new(manifest), fresh)
-            }
-        };
-        Ok(Self {
-            store: client.store().clone(),
-            restore,
-            manifest: manifest.clone(),
-            work,
-            came: store::Restored::default(),
-        })
-    }
-
-    /// The segment that is read next, and how many bytes of it.
-    fn next(&self) -> Option<(Segment, u64)> {
-        let want = self.restore.want()?;
-        let mut segments = self.manifest.segments.iter().chain(&self.manifest.cards);
-        let segment = segments.find(|segment| segment.id == want.blob)?;
-        Some((segment.clone(), want.left))
-    }
-
-    fn progress(&self, fetched: u64) -> Progress {
-        let progress = self.restore.progress();
-        Progress::Rows {
-            rows: self.work.rows,
-            done: (progress.bytes + fetched).min(progress.total),
-            total: progress.total,
-        }
-    }
-
-    /// Reads a segment to its end, and keeps its lines; gives what is not a line.
-    fn read(mut self, segment: &Segment, path: &Path, key: &Key) -> Result<(Self, Vec<AccountChange>), Error> {
-        let fail = |source| Error::Home {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(fail)?;
-        let mut changes = Vec::new();
-        while let Some(want) = self.restore.want().filter(|want| want.blob == segment.id) {
-            let mut bytes = vec![0; usize::try_from(want.left.min(CHUNK)).unwrap_or_default()];
-            file.read_exact_at(&mut bytes, want.offset).map_err(fail)?;
-            let read = self.restore.take(&bytes, key.unlock());
-            match read.map_err(Error::from).and_then(|()| self.take_frames(&mut changes)) {
-                Err(Error::Backup(error)) if !is_newer(&error) => self.lose(segment),
-                read => read?,
-            }
-        }
-        if !self.is_lost(segment) {
-            let spans = segment.ranges.iter().map(|range| range.span);
-            self.came.spans.extend(spans);
-        }
-        Ok((self, changes))
-    }
-
-    fn take_frames(&mut self, changes: &mut Vec<AccountChange>) -> Result<(), Error> {
-        while let Some(frame) = self.restore.next(|_| false)? {
-            match frame {
-                Frame::Row(row) => {
-                    self.work.rows += 1;
-                    self.came.rows.push(row);
-                }
-                Frame::Erased(place) => self.came.erased.push(place),
-                Frame::Card(card) => changes.push(card.into_change()),
-            }
-            // What is not a line is taken over only at the end of its segment.
-            if changes.is_empty() && self.came.rows.len() + self.came.erased.len() >= BATCH {
-                self.keep()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What cannot be read of a segment is said, and the rest comes back.
-    fn lose(&mut self, segment: &Segment) {
-        self.restore.give_up();
-        if !self.is_lost(segment) {
-            self.work.lost.push(segment.id.to_bytes());
-        }
-    }
-
-    fn is_lost(&self, segment: &Segment) -> bool {
-        self.work.lost.iter().any(|lost| *lost == segment.id.as_bytes()[..])
-    }
-
-    async fn give_up(mut self) -> Result<Self, Error> {
-        if let Some((segment, _)) = self.next() {
-            self.lose(&segment);
-        }
-        self.save().await
-    }
-
-    async fn save(mut self) -> Result<Self, Error> {
-        blocking(move || {
-            self.keep()?;
-            Ok(self)
-        })
-        .await
-    }
-
-    fn keep(&mut self) -> Result<(), Error> {
-        self.work.number = self.manifest.number;
-        self.work.position = self.restore.position().encode().into();
-        let came = std::mem::take(&mut self.came);
-        self.store.now(|store| store.restore(&came, &self.work))
-    }
-}
-
-fn is_newer(error: &backup::Error) -> bool {
-    matches!(
-        error,
-        backup::Error::Newer { .. } | backup::Error::NewerMinor { .. }
-    )
-}
-
 async fn offer(client: &Client) -> Result<Option<HistoryOffer>, Error> {
     Ok(client.account().await?.and_then(|account| account.history))
 }
 
+/// What is coming back to the account of this device.
 async fn remembered(client: &Client) -> Result<Option<RestoreWork>, Error> {
-    client.store().with(|store| store.kept(local::RESTORE)).await
+    let work: Option<RestoreWork> = client.store().with(|store| store.kept(local::RESTORE)).await?;
+    let Some(work) = work else { return Ok(None) };
+    let is_its = work.address == address(client).await?;
+    Ok(is_its.then_some(work))
+}
+
+/// Empty while there is no account.
+async fn address(client: &Client) -> Result<String, Error> {
+    let account = client.account().await?;
+    Ok(account
+        .map(|account| account.address.to_string())
+        .unwrap_or_default())
 }
 
 async fn keep_work(client: &Client, work: RestoreWork) -> Result<(), Error> {

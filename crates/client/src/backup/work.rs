@@ -75,18 +75,14 @@ fn work(
     now: Timestamp,
 ) -> (Manifest, BackupWork) {
     let Replacement { manifest, drops } = replacement;
-    let segments = || manifest.segments.iter().chain(&manifest.cards);
-    let note = BackupNote {
+    let mut note = BackupNote {
         at_ms: now.as_ms(),
         mark: Some(mark),
         // What is new is to be kept together with the rest.
         kept_ms: 0,
-        rows: segments().map(|segment| segment.rows).sum(),
-        segments: segments().count() as u64,
-        bytes: segments().map(|segment| segment.size).sum(),
-        files: manifest.files.len() as u64,
         ..note
     };
+    describe(&manifest, &mut note);
     let work = BackupWork {
         number: manifest.number,
         blobs,
@@ -113,6 +109,15 @@ fn line(place: &backup::Place) -> ErasedLine {
     }
 }
 
+/// Puts down what a backup consists of.
+pub(super) fn describe(manifest: &Manifest, note: &mut BackupNote) {
+    let segments = || manifest.segments.iter().chain(&manifest.cards);
+    note.rows = segments().map(|segment| segment.rows).sum();
+    note.segments = segments().count() as u64;
+    note.bytes = segments().map(|segment| segment.size).sum();
+    note.files = manifest.files.len() as u64;
+}
+
 /// Brings what was written to the server, from wherever that broke off; false when another device has changed the backup
 /// meanwhile, or its key is another one now: then it is given up.
 pub(super) async fn finish(client: &Client, work: BackupWork, tell: &Tell) -> Result<bool, Error> {
@@ -121,6 +126,7 @@ pub(super) async fn finish(client: &Client, work: BackupWork, tell: &Tell) -> Re
         if let Err(error) = upload(client, &work.blobs, tell).await {
             return not_up(client, error).await;
         }
+        eras::told(client).await?;
         let present = eras::known(client).await?;
         let is_present = present.first().map(Era::wrapped) == Some(&work.era);
         if !is_present || !put_manifest(client, work.number, work.manifest.clone()).await? {
@@ -132,7 +138,9 @@ pub(super) async fn finish(client: &Client, work: BackupWork, tell: &Tell) -> Re
         return Ok(false);
     }
     keep::drop_blobs(client, ids(&work.drops)).await?;
-    let BackupWork { note, told, blobs, .. } = work;
+    let BackupWork {
+        note, told, blobs, ..
+    } = work;
     client
         .store()
         .with(move |store| store.backed_up(&note.unwrap_or_default(), &told))

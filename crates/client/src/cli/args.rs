@@ -65,6 +65,9 @@ pub(super) enum Command {
     /// Link another device, and list, rename and revoke those that you have
     #[command(subcommand)]
     Device(Device),
+    /// Back up what was said on this device, see how that stands, and check it
+    #[command(subcommand)]
+    Backup(Backup),
     /// Say something, and wait until the server has it on disk
     Send {
         /// An address, a handle of your own realm, or a conversation's id
@@ -214,6 +217,9 @@ pub(super) struct Link {
     /// Let the other device link and revoke devices, too
     #[arg(long)]
     pub(super) managing: bool,
+    /// Send the other device what was said so far, too; on the new device: wait for that
+    #[arg(long)]
+    pub(super) history: bool,
     /// Do not ask whether the device that comes is yours
     #[arg(long)]
     pub(super) yes: bool,
@@ -225,13 +231,45 @@ pub(super) struct Link {
     pub(super) name: Option<String>,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Backup {
+    /// Bring it up to date
+    Now,
+    /// Show how it stands
+    Status,
+    /// Keep one, on all your devices: this is so unless you switch it off
+    On,
+    /// Keep none, on all your devices, and delete the one that there is
+    Off {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Check with the recovery words that everything could be restored, and change nothing
+    Drill {
+        /// Where the recovery words are; - for standard input [default: ask]
+        #[arg(long, value_name = "FILE")]
+        words_file: Option<PathBuf>,
+        /// Open every file of every message, too
+        #[arg(long)]
+        files: bool,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Recover {
     /// Whose account, as handle@realm
-    pub(super) address: String,
+    #[arg(required_unless_present = "resume")]
+    pub(super) address: Option<String>,
     /// The realm's server, as http://host:port
-    #[arg(long, value_name = "URL")]
-    pub(super) server: String,
+    #[arg(long, value_name = "URL", required_unless_present = "resume")]
+    pub(super) server: Option<String>,
+    /// Go on with what an interrupted run has left: that takes no words
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Leave the files of messages at the server
+    #[arg(long)]
+    pub(super) without_files: bool,
     /// Where the recovery words are; - for standard input [default: ask]
     #[arg(long, value_name = "FILE")]
     pub(super) words_file: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! The commands, one by one.
 
+mod backup;
 mod chats;
 mod delete_account;
 mod device;
@@ -42,7 +43,7 @@ pub(super) async fn execute<W: Write>(args: Args, output: &mut Output<W>) -> Res
     let (mut session, done) = match command {
         Command::Recover(asked) => {
             let asked = recover::read(&globals, asked).await?;
-            let mut session = Session::open_with(&globals, Some(asked.server.clone())).await?;
+            let mut session = Session::open_with(&globals, asked.server()).await?;
             let done = recover::run(&mut session, output, asked).await;
             (session, done)
         }
@@ -54,10 +55,11 @@ pub(super) async fn execute<W: Write>(args: Args, output: &mut Output<W>) -> Res
     };
     if matches!(done, Ok(End::Done)) {
         session.settle().await;
+        session.tend().await;
     }
     session.tell_troubles();
     // Only now is it certain that what was queued is on the disk.
-    let closed = session.client.close().await;
+    let closed = session.close().await;
     let end = done?;
     closed?;
     match end {
@@ -155,6 +157,7 @@ async fn perform<W: Write>(
             settings::archive(session, output, &conversation, !off).await
         }
         Command::Draft { conversation, text } => settings::draft(session, output, &conversation, text).await,
+        Command::Backup(asked) => backup::run(session, output, asked).await,
         Command::Export { folder } => export::run(session, output, &folder).await,
         Command::DeleteAccount { yes } => delete_account::run(session, output, yes).await,
         // Its words are read before a device is opened.

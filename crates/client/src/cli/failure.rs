@@ -159,6 +159,17 @@ fn crypto(error: &crypto::Error) -> &'static str {
     }
 }
 
+fn backup_code(error: &backup::Error) -> &'static str {
+    use backup::Error as E;
+    match error {
+        E::Newer { .. } | E::NewerMinor { .. } => "backup_newer",
+        E::Words => "other_words",
+        E::OtherEra { .. } => "backup_other_era",
+        E::ManifestTooLong { .. } | E::FrameTooLong { .. } => "backup_too_long",
+        _ => "backup_damaged",
+    }
+}
+
 /// The server refuses the same with the same code.
 fn policy(violation: &mls::Violation) -> &'static str {
     match violation {
@@ -182,6 +193,10 @@ impl From<Error> for Failure {
             Error::ServerUrl(_) => return Self::argument("server_url", error.to_string()),
             Error::Tls(_) => "tls",
             Error::Randomness(_) => "randomness",
+            Error::Backup(error) => backup_code(error),
+            Error::OtherEra => "backup_other_era",
+            Error::BackupBusy => "backup_busy",
+            Error::Offline => "disconnected",
             Error::Stopped(_) => "stopped",
             Error::Closed => "closed",
         };

@@ -1,5 +1,6 @@
 //! What the command line has to say: each of these is one JSON object, or some lines of text.
 
+pub(super) mod backup;
 pub(super) mod device;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::notice;
 
+pub(super) use backup::{BackupDone, BackupStatus, Drill, History};
 pub(super) use device::{Device, Joined, LinkCode, Linked, Recovered, Revoked, Visitor};
 
 #[derive(Debug, Serialize)]
@@ -76,6 +78,12 @@ pub(super) enum Object {
         address: String,
     },
     Exported(Exported),
+    /// What was said before has come back.
+    History(History),
+    /// The backup is up to date.
+    Backup(BackupDone),
+    BackupStatus(BackupStatus),
+    Drill(Drill),
 }
 
 #[derive(Debug, Serialize)]

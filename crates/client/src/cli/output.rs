@@ -1,5 +1,6 @@
 //! Objects on standard output, as JSON or as text.
 
+mod backup;
 mod cards;
 mod devices;
 
@@ -130,6 +131,10 @@ impl<W: Write> Output<W> {
             Object::Deleted { address } => format!(
                 "The account {address} is deleted, and what was on this device is gone. Nobody gets this name again."
             ),
+            Object::History(history) => backup::history(history),
+            Object::Backup(done) => backup::done(done),
+            Object::BackupStatus(status) => backup::status(status, |at_ms| self.time(at_ms)),
+            Object::Drill(drill) => backup::drill(drill),
             Object::Exported(exported) => cards::exported(exported),
         }
     }
@@ -195,7 +200,7 @@ impl<W: Write> Output<W> {
 }
 
 /// So many bytes, as people read it.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1_000 {
         return format!("{bytes} bytes");

@@ -2,6 +2,7 @@
 
 mod dialogue;
 pub(super) mod stay;
+mod vault;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub(super) struct Session {
     deadline: Pin<Box<Sleep>>,
     pub(super) interrupts: Interrupts,
     events: broadcast::Receiver<Arc<Event>>,
+    /// Works on the backup beside everything else.
+    keeper: Option<vault::Keeper>,
 }
 
 /// How a command to the engine ended.
@@ -101,11 +104,30 @@ impl Session {
             timeout_given: globals.timeout.is_some(),
             deadline: Box::pin(sleep(timeout)),
             interrupts: Interrupts::listen()?,
+            keeper: None,
         })
+    }
+
+    /// Ends the device's work.
+    pub(super) async fn close(self) -> Result<(), Error> {
+        if let Some(keeper) = self.keeper {
+            keeper.stop().await;
+        }
+        self.client.close().await
     }
 
     /// The account of the device that lives in the folder, if there is one. Nothing is connected or made.
     pub(super) async fn resident(globals: &Globals) -> Result<Option<AccountView>, Failure> {
+        Self::at_rest(globals, async |client| client.account().await)
+            .await
+            .map(Option::flatten)
+    }
+
+    /// Looks at the device that lives in the folder, if there is one. Nothing is connected or made.
+    pub(super) async fn at_rest<T>(
+        globals: &Globals,
+        look: impl AsyncFnOnce(&Client) -> Result<T, Error>,
+    ) -> Result<Option<T>, Failure> {
         if !Store::exists(&home(globals)?) {
             return Ok(None);
         }
@@ -114,9 +136,9 @@ impl Session {
             ..globals.clone()
         };
         let client = Self::open_with(&globals, None).await?.client;
-        let account = client.account().await?;
+        let seen = look(&client).await;
         client.close().await?;
-        Ok(account)
+        Ok(Some(seen?))
     }
 
     pub(super) const fn is_offline(&self) -> bool {

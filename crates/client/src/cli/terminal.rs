@@ -51,6 +51,28 @@ impl Drop for Progress {
     }
 }
 
+/// Tells how far something has come: in a line that is written over, for people who are watching, and otherwise in one of
+/// its own.
+pub(super) fn tell_over(text: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[2K{}", safe_text::line(text));
+    } else {
+        eprintln!("{}", safe_text::line(text));
+    }
+}
+
+/// Ends a line that was written over.
+pub(super) fn end_line() {
+    if io::stderr().is_terminal() {
+        eprintln!();
+    }
+}
+
+/// Whether somebody is watching.
+pub(super) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Puts a question that is answered on the same line.
 pub(super) fn ask(question: &str) {
     // Standard error is not buffered.

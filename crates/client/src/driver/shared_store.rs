@@ -12,7 +12,7 @@ use crate::store::Store;
 pub(crate) struct SharedStore(Arc<Mutex<Option<Store>>>);
 
 impl SharedStore {
-    pub(super) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         Self(Arc::new(Mutex::new(Some(store))))
     }
 

@@ -111,7 +111,7 @@ fn rows() -> Vec<TimelineRow> {
             text(1, "<script>alert(1)</script>\nnext", None),
         ),
         row(3, anna, AT_MS, text(2, "& so?", Some(1))),
-        row(4, boris, AT_MS, Body::File(file)),
+        row(4, boris, AT_MS, Body::File(Box::new(file))),
         row(5, boris, u64::MAX, Body::Undecryptable(true)),
         row(6, boris, AT_MS, Body::Unknown(vec![0xc0, 0xff].into())),
         row(0, anna, AT_MS, text(3, "later", Some(77))),

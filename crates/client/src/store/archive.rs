@@ -92,24 +92,14 @@ impl Store {
     }
 
     fn places(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Place>, Error> {
-        let read = || -> rusqlite::Result<Vec<(Vec<u8>, i64, i64, Vec<u8>)>> {
+        let read = || -> rusqlite::Result<Option<Vec<Place>>> {
             let mut statement = self.connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params, |row: &Row<'_>| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })?;
-            rows.collect()
+            let places = statement.query_map(params, place)?;
+            places.collect()
         };
-        let place = |(conversation, incarnation, seq, entry_id): (Vec<u8>, i64, i64, Vec<u8>)| {
-            Some(Place {
-                conversation: ConversationId::try_from(conversation.as_slice()).ok()?,
-                incarnation: incarnation.cast_unsigned(),
-                seq: seq.cast_unsigned(),
-                entry_id: EntryId::try_from(entry_id.as_slice()).ok()?,
-            })
-        };
-        let places = read().map_err(unreadable)?.into_iter().map(place);
-        let places: Option<Vec<Place>> = places.collect();
-        places.ok_or(Error::Damaged("the place of a line"))
+        read()
+            .map_err(unreadable)?
+            .ok_or(Error::Damaged("the place of a line"))
     }
 
     /// What changes whenever there is something new to back up; the cards are not of this store.
@@ -131,6 +121,12 @@ impl Store {
         self.connection.query_row(sql, [], read).map_err(unreadable)
     }
 
+    /// Erases a line, as if the person had.
+    #[cfg(test)]
+    pub(crate) fn erase(&mut self, place: &Place) -> Result<(), Error> {
+        self.in_transaction(|transaction| erase(transaction, place, false))
+    }
+
     /// Keeps what came out of a backup, and how far that has come; all of it or nothing.
     ///
     /// Lines that came since stay as they are, and those that come back stand before all that ever came: they are no
@@ -140,16 +136,17 @@ impl Store {
     /// [`Error::WriteStore`].
     pub(crate) fn restore(&mut self, restored: &Restored, work: &RestoreWork) -> Result<(), Error> {
         self.in_transaction(|transaction| {
-            let first: Arrival =
-                transaction.query_row("SELECT min(coalesce(min(arrival), 0), 0) FROM timeline", [], |row| {
-                    row.get(0)
-                })?;
+            let first: Arrival = transaction.query_row(
+                "SELECT min(coalesce(min(arrival), 0), 0) FROM timeline",
+                [],
+                |row| row.get(0),
+            )?;
             let begin = first - count(restored.rows.len());
             for (arrival, row) in (begin..).zip(&restored.rows) {
                 bring_back(transaction, row, arrival)?;
             }
             for place in &restored.erased {
-                erase(transaction, place)?;
+                erase(transaction, place, true)?;
             }
             restored
                 .spans
@@ -158,6 +155,24 @@ impl Store {
             local::put(transaction, local::RESTORE, work.encode_to_vec())
         })
     }
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Option<Place>> {
+    let (conversation, entry_id): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(3)?);
+    let (incarnation, seq): (i64, i64) = (row.get(1)?, row.get(2)?);
+    let ids = (
+        ConversationId::try_from(conversation.as_slice()),
+        EntryId::try_from(entry_id.as_slice()),
+    );
+    let (Ok(conversation), Ok(entry_id)) = ids else {
+        return Ok(None);
+    };
+    Ok(Some(Place {
+        conversation,
+        incarnation: incarnation.cast_unsigned(),
+        seq: seq.cast_unsigned(),
+        entry_id,
+    }))
 }
 
 fn bring_back(transaction: &Transaction<'_>, row: &backup::Row, arrival: Arrival) -> rusqlite::Result<()> {
@@ -195,8 +210,8 @@ fn bring_back(transaction: &Transaction<'_>, row: &backup::Row, arrival: Arrival
     Ok(())
 }
 
-/// A line that was erased on another device: nothing is left of it but its place, which the backup knows already.
-fn erase(transaction: &Transaction<'_>, place: &Place) -> rusqlite::Result<()> {
+/// Leaves nothing of a line but its place; `told` when the backup knows of it already.
+fn erase(transaction: &Transaction<'_>, place: &Place, told: bool) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("DELETE FROM timeline WHERE conversation = ?1 AND entry_id = ?2 AND seq = ?3")?
         .execute(params![
@@ -204,13 +219,15 @@ fn erase(transaction: &Transaction<'_>, place: &Place) -> rusqlite::Result<()> {
             place.entry_id.as_bytes(),
             integer(place.seq)
         ])?;
-    let sql = "INSERT INTO erased (conversation, incarnation, seq, entry_id, told) VALUES (?1, ?2, ?3, ?4, 1)
+    let sql =
+        "INSERT INTO erased (conversation, incarnation, seq, entry_id, told) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT DO NOTHING";
     transaction.prepare_cached(sql)?.execute(params![
         place.conversation.as_bytes(),
         place.incarnation.cast_signed(),
         integer(place.seq),
-        place.entry_id.as_bytes()
+        place.entry_id.as_bytes(),
+        told
     ])?;
     Ok(())
 }

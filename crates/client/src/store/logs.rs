@@ -32,10 +32,14 @@ impl Store {
                  SELECT 1 FROM stretches WHERE conversation = line.conversation AND incarnation = line.incarnation
                  AND first <= line.seq AND last >= line.seq)",
         )?);
-        let closed =
-            self.read_spans("SELECT conversation, incarnation, seq, seq FROM timeline WHERE closed AND seq > 0")?;
+        let closed = self.read_spans(
+            "SELECT conversation, incarnation, seq, seq FROM timeline WHERE closed AND seq > 0",
+        )?;
         let closed: BTreeSet<(ConversationId, u64, u64)> = closed.iter().map(key).collect();
-        Ok(spans.into_iter().flat_map(|span| without(span, &closed)).collect())
+        Ok(spans
+            .into_iter()
+            .flat_map(|span| without(span, &closed))
+            .collect())
     }
 
     fn read_spans(&self, sql: &str) -> Result<Vec<Span>, Error> {
@@ -83,11 +87,7 @@ fn without(span: Span, places: &BTreeSet<(ConversationId, u64, u64)>) -> Vec<Spa
 }
 
 /// Notes what a change of the engine's state tells of the logs.
-pub(super) fn note(
-    transaction: &Transaction<'_>,
-    told: Told,
-    incarnation: &mut u64,
-) -> rusqlite::Result<()> {
+pub(super) fn note(transaction: &Transaction<'_>, told: Told, incarnation: &mut u64) -> rusqlite::Result<()> {
     match told {
         Told::Incarnation(now) if now != *incarnation => {
             *incarnation = now;
@@ -140,7 +140,10 @@ pub(super) fn catch_up(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             note(transaction, told, &mut incarnation)?;
         }
     }
-    transaction.execute("UPDATE timeline SET incarnation = ?1", [incarnation.cast_signed()])?;
+    transaction.execute(
+        "UPDATE timeline SET incarnation = ?1",
+        [incarnation.cast_signed()],
+    )?;
     let mut statement = transaction.prepare("SELECT arrival, row FROM timeline")?;
     let mut lines = statement.query([])?;
     while let Some(row) = lines.next()? {

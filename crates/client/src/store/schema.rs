@@ -8,7 +8,7 @@ use super::logs;
 use crate::Error;
 
 /// Each step brings the tables from the version before to its own, counted from one.
-const STEPS: [&str; 2] = [
+pub(super) const STEPS: [&str; 2] = [
     "
     -- What the engine saved, by keys of its own.
     CREATE TABLE state (

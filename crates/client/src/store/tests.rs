@@ -1,6 +1,7 @@
 use engine::Write;
+use prost::Message as _;
 use types::wire::timeline_row::Body;
-use types::wire::{Notice, NoticeKind, TextRow, TimelineRow};
+use types::wire::{AccountState, ConversationState, HistoryState, Notice, NoticeKind, TextRow, TimelineRow};
 use types::{ConversationId, EntryId};
 use zeroize::Zeroizing;
 
@@ -268,6 +269,98 @@ fn a_newer_version_is_refused_and_left_alone() {
         );
         assert!(error.to_string().contains("update this program"), "{error}");
     }
+}
+
+#[test]
+fn what_an_older_version_kept_is_understood() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(FILE);
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(schema::STEPS[0]).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let account = AccountState {
+        incarnation: 5,
+        ..AccountState::default()
+    };
+    let room = ConversationState {
+        id: ROOM.to_bytes(),
+        cursor: 9,
+        history: Some(HistoryState {
+            first_seq: 3,
+            ..HistoryState::default()
+        }),
+        ..ConversationState::default()
+    };
+    for (key, value) in [
+        (b"a".to_vec(), account.encode_to_vec()),
+        ([b"v", ROOM.as_bytes().as_slice()].concat(), room.encode_to_vec()),
+    ] {
+        let sql = "INSERT INTO state (key, value) VALUES (?1, ?2)";
+        connection.execute(sql, params![key, value]).unwrap();
+    }
+    let before = text(ROOM, 1, 1, "from before that was kept");
+    let closed = row(ROOM, 2, 7, Body::Undecryptable(true));
+    for line in [&before, &closed] {
+        let sql = "INSERT INTO timeline (conversation, entry_id, seq, position, at_ms, row) VALUES (?1, ?2, ?3, ?3, 0, ?4)";
+        let seq = i64::try_from(line.seq).unwrap();
+        let params = params![
+            &line.conversation[..],
+            &line.entry_id[..],
+            seq,
+            line.encode_to_vec()
+        ];
+        connection.execute(sql, params).unwrap();
+    }
+    drop(connection);
+
+    for _ in 0..2 {
+        let store = Store::open(home.path()).unwrap();
+        assert_eq!(
+            store.timeline(ROOM, 10).unwrap(),
+            [before.clone(), closed.clone()]
+        );
+        let spans = store.spans().unwrap();
+        assert!(
+            spans
+                .iter()
+                .all(|span| span.incarnation == 5 && span.conversation == ROOM)
+        );
+        let mut seqs: Vec<_> = spans.iter().map(|span| (span.first, span.last)).collect();
+        seqs.sort_unstable();
+        assert_eq!(seqs, [(1, 1), (3, 6), (8, 9)]);
+    }
+}
+
+#[test]
+fn lines_belong_to_the_life_of_the_server_in_which_they_came() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = Store::open(home.path()).unwrap();
+    let life = |incarnation| {
+        let account = AccountState {
+            incarnation,
+            ..AccountState::default()
+        };
+        put(b"a", &account.encode_to_vec())
+    };
+    store
+        .apply(&[life(1), Write::Row(text(ROOM, 1, 1, "one"))])
+        .unwrap();
+    store.close().unwrap();
+    let mut store = Store::open(home.path()).unwrap();
+    store.apply(&[Write::Row(text(ROOM, 2, 2, "two"))]).unwrap();
+    store
+        .apply(&[life(2), Write::Row(text(ROOM, 3, 1, "one again"))])
+        .unwrap();
+    let lines = |incarnation| {
+        let span = backup::Span {
+            conversation: ROOM,
+            incarnation,
+            first: 1,
+            last: 9,
+        };
+        ids(&store.lines_in(&span, (0, i64::MIN), 10).unwrap().0)
+    };
+    assert_eq!((lines(1), lines(2)), (vec![1, 2], vec![3]));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `veche attach` and `veche save`.
 
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use engine::{Answer, Command, FileToSend};
@@ -8,6 +10,7 @@ use types::wire::timeline_row::Body;
 use types::wire::{FileRow, TimelineRow};
 
 use super::{End, show, unexpected};
+use crate::backup;
 use crate::cli::failure::Failure;
 use crate::cli::names;
 use crate::cli::object::Object;
@@ -57,7 +60,16 @@ pub(super) async fn save<W: Write>(
     let rows = session.client.timeline(conversation, RECENT).await?;
     let file = find(message, &rows)?;
     if to.exists() {
-        return Err(Failure::argument("exists", format!("{} is there already; choose another name", to.display())));
+        return Err(Failure::argument(
+            "exists",
+            format!("{} is there already; choose another name", to.display()),
+        ));
+    }
+    let here = backup::file_place(&session.client, &file).await?;
+    if here.exists() {
+        copy(&here, to).map_err(|error| unwritable(to, &error))?;
+        show(output, &Object::Saved { place: text(to)? })?;
+        return Ok(End::Done);
     }
     let place = text(&std::path::absolute(to).map_err(|error| unreadable(to, &error))?)?;
     match session.transfer(Command::FetchFile { file, place }).await? {
@@ -88,7 +100,10 @@ fn describe(path: &Path) -> Result<FileToSend, Failure> {
     let path = std::fs::canonicalize(path).map_err(unreadable)?;
     let metadata = std::fs::metadata(&path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(Failure::argument("no_file", format!("{} is no file", path.display())));
+        return Err(Failure::argument(
+            "no_file",
+            format!("{} is no file", path.display()),
+        ));
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
@@ -106,13 +121,33 @@ fn text(path: &Path) -> Result<String, Failure> {
         .ok_or_else(|| Failure::argument("path", format!("{} is no name in UTF-8", path.display())))
 }
 
+/// A copy that its owner alone can read, as everything that is fetched.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut copy = options.write(true).create_new(true).mode(0o600).open(to)?;
+    io::copy(&mut File::open(from)?, &mut copy)?;
+    copy.sync_all()
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        "file_unwritten",
+        format!("could not write {}: {error}", path.display()),
+    )
+}
+
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::argument("unreadable", format!("could not read {}: {error}", path.display()))
+    Failure::argument(
+        "unreadable",
+        format!("could not read {}: {error}", path.display()),
+    )
 }
 
 /// What the name says; receivers take it for a hint.
 fn media_type(name: &str) -> &'static str {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase());
     match extension.as_deref() {
         Some("jpg" | "jpeg") => "image/jpeg",
         Some("png") => "image/png",

@@ -42,13 +42,14 @@ pub(super) async fn run<W: Write>(
         me,
         all: options.all,
         shown: if options.all {
-            0
+            Arrival::MIN
         } else {
             session.client.shown().await?
         },
     };
     let some = inbox.show_news(session, output).await?;
     if options.follow {
+        session.tend_always();
         return inbox.follow(session, output).await;
     }
     synced?;
@@ -95,7 +96,8 @@ impl Inbox {
         let views = read_views(session, &rows).await?;
         let is_read = |row: &TimelineRow| {
             let view = views.get(&row.conversation[..]);
-            row.seq > 0 && view.is_some_and(|view| row.seq <= view.read)
+            // What this device noticed by itself was read on no other one.
+            ::backup::is_kept(row) && view.is_some_and(|view| row.seq <= view.read)
         };
         rows.retain(|row| self.all || object::is_news(row, &self.me) && !is_read(row));
         if output.is_text() {

@@ -6,6 +6,7 @@ use crypto::LinkCode;
 use engine::{Answer, Command, Event};
 
 use super::{End, show, unexpected};
+use crate::backup::{self, Tell};
 use crate::cli::args::{Globals, Link};
 use crate::cli::failure::Failure;
 use crate::cli::link_url::{self, Invitation};
@@ -141,12 +142,21 @@ async fn link<W: Write>(
     let Answer::Linked { device, name } = answer else {
         return Err(unexpected(&answer));
     };
+    if asked.history {
+        backup::promise_history(&session.client, device).await?;
+    }
     let linked = Linked {
         device: (device, name).into(),
         managing,
     };
     show(output, &Object::Linked(linked))?;
     terminal::tell("telling it of your conversations …");
+    if asked.history {
+        session
+            .carry_out(async |client: &Client, tell: &Tell| backup::finish_archive(client, tell).await)
+            .await
+            .map_err(goes_on)?;
+    }
     session.until_quiet().await;
     Ok(End::Done)
 }
@@ -198,9 +208,31 @@ async fn join<W: Write>(
         device_id: account.device_id.to_string(),
         managing: account.managing,
         conversations: session.client.conversations().await?.len(),
+        history: match asked.history {
+            true => session.history_offered().await?,
+            false => backup::history_is_offered(&session.client).await?,
+        },
     };
+    let is_offered = joined.history;
     show(output, &Object::Joined(joined))?;
+    if is_offered {
+        let restored = session
+            .carry_out(async |client: &Client, tell: &Tell| backup::restore(client, tell).await)
+            .await
+            .map_err(goes_on)?;
+        show(output, &Object::History(restored.unwrap_or_default().into()))?;
+    }
     Ok(End::Done)
+}
+
+fn goes_on(mut failure: Failure) -> Failure {
+    if failure.code == "timeout" {
+        // It was not the code that was over.
+        failure.code = "history_unfinished".to_owned();
+    }
+    let advice = ". The devices are linked; what was said before goes on with the next run, for example of `veche inbox`";
+    failure.message.push_str(advice);
+    failure
 }
 
 async fn show_code<W: Write>(

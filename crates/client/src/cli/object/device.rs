@@ -54,6 +54,8 @@ pub(in crate::cli) struct Joined {
     pub(in crate::cli) managing: bool,
     /// Those that are here already.
     pub(in crate::cli) conversations: usize,
+    /// The other device sends what was said before.
+    pub(in crate::cli) history: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -5,8 +5,6 @@ use crate::cli::object::device::{short_id, shown_name};
 use crate::cli::object::{Device, Joined, LinkCode, Linked, Recovered, Revoked, Visitor};
 use crate::cli::session::stay::in_words;
 
-/// What neither linking nor recovery does yet.
-const NO_HISTORY: &str = "This version brings no messages back: what was said before is not on this device.";
 const NOBODY_ASKS: &str = "Nobody from Veche, from a bank or from an authority ever asks for it.";
 
 pub(super) fn link_code(code: &LinkCode) -> String {
@@ -74,7 +72,13 @@ pub(super) fn joined(joined: &Joined) -> String {
         ""
     };
     let here = conversations_here(joined.conversations);
-    format!("This device is one of {address} now{may}. {here}\n\n{NO_HISTORY}")
+    let before = match joined.history {
+        true => "What was said before comes here now.",
+        false => {
+            "What was said before is not on this device: that comes with `veche device link --history` on the other one."
+        }
+    };
+    format!("This device is one of {address} now{may}. {here}\n\n{before}")
 }
 
 /// On a device whose account has others.
@@ -109,7 +113,7 @@ pub(super) fn recovered(recovered: &Recovered) -> String {
     };
     let mut text = format!(
         "You are {address} again. Your name, your recovery words and the control of your account are back, and this device \
-         manages it. {others} {here}\n\n{NO_HISTORY}"
+         manages it. {others} {here}"
     );
     text.push_str(&left(*conversations_left));
     text

@@ -166,7 +166,7 @@ fn files_have_a_name_and_a_size() {
             ..types::wire::FileRow::default()
         };
         assert_eq!(
-            as_text(&Object::of_row(&row(Body::File(file)), &me())),
+            as_text(&Object::of_row(&row(Body::File(Box::new(file))), &me())),
             format!(
                 "  2026-03-01 12:34 [01010101] boris@city.example: the file \"a\u{fffd}gpj.exe\", {expected}\n"
             )
