@@ -251,6 +251,9 @@ fn welcome_in(core: &mut Core, conversation: &mut Conversation) {
     }
     conversation.state.set_standing(Standing::Active);
     conversation.keep(&mut core.journal);
+    if let Ok(Some(card)) = news::describe(core, conversation) {
+        core.tell_devices(News::Conversation(card));
+    }
     if let Ok(inviter) = conversation.state.invited_by.parse() {
         trust(core, &inviter);
     }

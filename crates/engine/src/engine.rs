@@ -1,6 +1,6 @@
 //! The engine's face: inputs in, effects out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crypto::Rng;
 use mls::ConversationKind;
@@ -73,7 +73,9 @@ pub struct Engine {
     /// A device that is being let in.
     pub(crate) host: Option<Host>,
     /// Devices that are to be told everything, and when it is this one's turn.
-    pub(crate) snapshots: BTreeMap<DeviceId, Timestamp>,
+    pub(crate) snapshots: BTreeMap<DeviceId, (Timestamp, wire::Newcomer)>,
+    /// Devices that this one let in, and answers at once.
+    pub(crate) let_in_here: BTreeSet<DeviceId>,
     /// The server showed this account on this connection, so its devices are known.
     pub(crate) own_is_known: bool,
     /// Commands that wait for that.
@@ -161,6 +163,7 @@ impl Engine {
             change: None,
             host: None,
             snapshots: BTreeMap::new(),
+            let_in_here: BTreeSet::new(),
             own_is_known: false,
             deferred: Vec::new(),
             transfers,
@@ -247,7 +250,7 @@ impl Engine {
                     .min()
             });
         // What is due waits for something else than time.
-        let turns = self.snapshots.values().copied();
+        let turns = self.snapshots.values().map(|(turn, _)| *turn);
         let snapshots = turns.filter(|turn| online && *turn > self.core.now);
         let transfers = self.transfers_wakeup().filter(|_| online);
         conversations

@@ -245,7 +245,7 @@ impl Engine {
         self.grant(&guest, &grant)?;
         self.host = None;
         self.name_device(device, &name);
-        self.snapshots.insert(device, self.core.now);
+        self.let_in_here.insert(device);
         self.core.done(Some(command), Ok(Answer::Linked { device, name }));
         Ok(())
     }

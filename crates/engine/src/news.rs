@@ -140,7 +140,7 @@ impl Engine {
                     read_up_to(core, conversation, mark.seq);
                 };
                 if !self.with_named(&mark.conversation, read) {
-                    self.remember(|state| state.reads_ahead.push(mark));
+                    remember(&mut self.core, |state| state.reads_ahead.push(mark));
                 }
             }
             News::Settings(settings) => {
@@ -148,7 +148,7 @@ impl Engine {
                     settle(core, conversation, settings.clone());
                 };
                 if !self.with_named(&settings.conversation, treat) {
-                    self.remember(|state| state.settings_ahead.push(settings));
+                    remember(&mut self.core, |state| state.settings_ahead.push(settings));
                 }
             }
             News::Contact(card) => self.take_contact(&card),
@@ -156,12 +156,10 @@ impl Engine {
             // The list itself is the server's to show; that there is a new one is enough.
             News::DeviceList(_) => devices::look_up_own(&mut self.core),
             News::Conversation(card) => self.take_conversation(card)?,
-            News::SnapshotWanted(device) => {
-                if let Ok(device) = DeviceId::try_from(device.as_ref()) {
-                    self.newcomer(device);
-                }
+            News::SnapshotWanted(newcomer) => {
+                self.newcomer(newcomer);
             }
-            News::SnapshotTold(device) => self.told(from, &device),
+            News::SnapshotTold(newcomer) => self.told(from, &newcomer),
             News::ConversationWanted(id) => {
                 let id = ConversationId::try_from(id.as_ref()).ok();
                 if let Some(conversation) = id.and_then(|id| self.conversations.get_mut(&id))
@@ -223,18 +221,6 @@ impl Engine {
         };
         step(&mut self.core, conversation);
         true
-    }
-
-    /// Something was told of a conversation that this device is about to hear of.
-    fn remember(&mut self, change: impl FnOnce(&mut wire::AccountState)) {
-        let Some(account) = &mut self.core.account else {
-            return;
-        };
-        change(&mut account.state);
-        let (settings, reads) = (&mut account.state.settings_ahead, &mut account.state.reads_ahead);
-        settings.drain(..settings.len().saturating_sub(AHEAD));
-        reads.drain(..reads.len().saturating_sub(AHEAD));
-        self.core.keep_account();
     }
 
     fn take_contact(&mut self, card: &wire::ContactCard) {
@@ -301,31 +287,36 @@ impl Engine {
     }
 
     /// A device asks for everything. Whoever linked it answers at once, the others in turn.
-    fn newcomer(&mut self, device: DeviceId) {
-        let is_self = self
-            .core
-            .account
-            .as_ref()
-            .is_some_and(|account| account.device_id == device);
-        let turn = Duration::from_millis(u64::from(self.core.rng.below(TURN_MS)));
-        if !is_self {
-            self.snapshots.entry(device).or_insert(self.core.now.after(turn));
+    fn newcomer(&mut self, newcomer: wire::Newcomer) {
+        let Ok(device) = DeviceId::try_from(newcomer.device_id.as_ref()) else {
+            return;
+        };
+        if self.core.account.as_ref().is_some_and(|account| account.device_id == device) {
+            return;
         }
+        let turn = match self.let_in_here.contains(&device) {
+            true => Duration::ZERO,
+            false => Duration::from_millis(u64::from(self.core.rng.below(TURN_MS))),
+        };
+        let at = self.core.now.after(turn);
+        let waits = self.snapshots.entry(device).or_insert((at, newcomer.clone()));
+        waits.1 = newcomer;
     }
 
-    fn told(&mut self, from: DeviceId, device: &[u8]) {
-        let Ok(device) = DeviceId::try_from(device) else {
+    fn told(&mut self, from: DeviceId, newcomer: &wire::Newcomer) {
+        let Ok(device) = DeviceId::try_from(newcomer.device_id.as_ref()) else {
             return;
         };
-        let Some(account) = &mut self.core.account else {
-            return;
-        };
-        if device == account.device_id && from != device && account.state.wants_snapshot {
+        let Some(account) = &mut self.core.account else { return };
+        let is_answered = newcomer.epoch == account.state.own_epoch && account.state.wants_snapshot;
+        if device == account.device_id && from != device && is_answered {
             account.state.wants_snapshot = false;
             account.state.heard_of.clear();
             self.core.keep_account();
         }
-        self.snapshots.remove(&device);
+        if self.snapshots.get(&device).is_some_and(|(_, asked)| asked == newcomer) {
+            self.snapshots.remove(&device);
+        }
     }
 
     /// Tells newcomers everything, once they are in the account's conversation.
@@ -341,14 +332,12 @@ impl Engine {
             return Ok(());
         };
         let here: BTreeSet<DeviceId> = group.members().iter().map(|member| member.device_id).collect();
-        let due = |(device, at): (&DeviceId, &Timestamp)| {
-            (*at <= self.core.now && here.contains(device)).then_some(*device)
-        };
-        let due: Vec<DeviceId> = self.snapshots.iter().filter_map(due).collect();
-        for device in due {
-            self.snapshots.remove(&device);
+        let now = self.core.now;
+        let due = |device: &DeviceId, waits: &mut (Timestamp, _)| waits.0 <= now && here.contains(device);
+        let due: Vec<_> = self.snapshots.extract_if(.., due).collect();
+        for (device, (_, newcomer)) in due {
             self.tell_everything(device)?;
-            self.core.tell_devices(News::SnapshotTold(device.to_bytes()));
+            self.core.tell_devices(News::SnapshotTold(newcomer));
         }
         Ok(())
     }
@@ -410,8 +399,11 @@ impl Engine {
 /// A newcomer says that it is there, until somebody has told it everything.
 pub(crate) fn ask_for_everything(core: &mut Core) {
     if let Some(account) = core.account.as_ref().filter(|account| account.state.wants_snapshot) {
-        let device = account.device_id.to_bytes();
-        core.tell_devices(News::SnapshotWanted(device));
+        let newcomer = wire::Newcomer {
+            device_id: account.device_id.to_bytes(),
+            epoch: account.state.own_epoch,
+        };
+        core.tell_devices(News::SnapshotWanted(newcomer));
     }
 }
 
@@ -441,6 +433,29 @@ pub(crate) fn left(conversation: &Conversation) -> wire::ConversationLeft {
         conversation: conversation.id.to_bytes(),
         epoch: conversation.state.last_epoch,
     }
+}
+
+/// Something was told of a conversation that this device is about to hear of.
+fn remember(core: &mut Core, change: impl FnOnce(&mut wire::AccountState)) {
+    let Some(account) = &mut core.account else { return };
+    change(&mut account.state);
+    let (settings, reads) = (&mut account.state.settings_ahead, &mut account.state.reads_ahead);
+    settings.drain(..settings.len().saturating_sub(AHEAD));
+    reads.drain(..reads.len().saturating_sub(AHEAD));
+    core.keep_account();
+}
+
+/// Keeps what the person did with a conversation that this device did not get into: it may yet.
+pub(crate) fn put_ahead(core: &mut Core, conversation: &Conversation) {
+    let settings = conversation.state.settings.clone();
+    let read = wire::ReadMark {
+        conversation: conversation.id.to_bytes(),
+        seq: conversation.state.read,
+    };
+    remember(core, |state| {
+        state.settings_ahead.extend(settings);
+        state.reads_ahead.extend(Some(read).filter(|read| read.seq > 0));
+    });
 }
 
 /// What was told of a conversation before this device knew it.
@@ -514,7 +529,7 @@ pub(crate) fn offer(core: &mut Core, conversation: &mut Conversation) -> Result<
 }
 
 /// What another device must know to come into a conversation.
-fn describe(core: &Core, conversation: &mut Conversation) -> Result<Option<wire::ConversationCard>, Error> {
+pub(crate) fn describe(core: &Core, conversation: &mut Conversation) -> Result<Option<wire::ConversationCard>, Error> {
     let account = core.account()?;
     let (id, state) = (conversation.id, conversation.state.clone());
     let is_in = matches!(conversation.standing(), Standing::Active | Standing::Request);
@@ -579,8 +594,8 @@ fn name(news: &News) -> Vec<u8> {
         News::DeviceName(name) => (4, &name.device_id),
         News::DeviceList(_) => (5, &[]),
         News::Conversation(card) => (6, &card.conversation),
-        News::SnapshotWanted(device) => (7, device),
-        News::SnapshotTold(device) => (8, device),
+        News::SnapshotWanted(newcomer) => (7, &newcomer.device_id),
+        News::SnapshotTold(newcomer) => (8, &newcomer.device_id),
         News::ConversationWanted(id) => (9, id),
         News::Left(left) => (10, &left.conversation),
         News::Era(_) => (11, &[]),

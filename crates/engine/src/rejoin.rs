@@ -165,6 +165,7 @@ fn nothing_to_join(core: &mut Core, conversation: &mut Conversation) -> Result<(
 
 /// What was to be joined is over before this device came in.
 pub(crate) fn give_up(core: &mut Core, conversation: &mut Conversation) {
+    news::put_ahead(core, conversation);
     core.fail_all(conversation);
     conversation.state.set_standing(Standing::Ended);
     core.journal.delete(keys::conversation(conversation.id));
@@ -194,7 +195,7 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
         None => BTreeSet::new(),
     };
     conversation.set_group(mls.adopt(&rejoin)?);
-    let members = rejoin.members;
+    let (members, epoch) = (rejoin.members, rejoin.epoch + 1);
     let card = conversation.state.card.take();
     let joined = conversation.standing() == Standing::Joining;
     if joined {
@@ -216,7 +217,15 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
         item.submit = None;
         item.keep(&mut core.journal, conversation.id);
     }
-    if joined {
+    if conversation.kind() == ConversationKind::Account {
+        // What was said there while this device was away, it is told as a newcomer is.
+        if let Some(account) = &mut core.account {
+            account.state.wants_snapshot |= !joined && account.other_devices().next().is_some();
+            account.state.own_epoch = epoch;
+        }
+        core.keep_account();
+        news::ask_for_everything(core);
+    } else if joined {
         came_in(core, conversation, (entry_id, seq))?;
     } else {
         let new = members
@@ -244,10 +253,6 @@ fn came_in(
 ) -> Result<(), Error> {
     let account = core.account()?;
     let address = account.address.to_string();
-    if conversation.kind() == ConversationKind::Account {
-        news::ask_for_everything(core);
-        return Ok(());
-    }
     let notice = wire::Notice {
         kind: NoticeKind::Joined.into(),
         by: address,

@@ -1,5 +1,6 @@
 //! What people and scripts see, as tables. Nothing here needs a server.
 
+mod backup;
 mod devices;
 mod text;
 mod words;

@@ -1,6 +1,9 @@
 //! Keys that the backup is sealed under, and devices that write it at the same time.
 
-use anyhow::Result;
+use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
 use e2e::Shows;
 
 use crate::town::{Town, event, held};
@@ -104,5 +107,39 @@ fn devices_that_write_at_once_lose_nothing() -> Result<()> {
         .chain((0..4).flat_map(|round| [format!("round {round}"), format!("round {round}")]))
         .collect();
     assert_eq!(said, expected);
+    Ok(())
+}
+
+/// A run that stays backs up beside what it is there for; one that ends does so at its end.
+#[test]
+fn a_backup_is_made_without_being_asked_for() -> Result<()> {
+    let town = Town::new()?;
+    let (anna, boris) = (town.person("anna")?, town.person("boris")?);
+    let blobs = || town.blobs();
+    assert_eq!(blobs()?, 0);
+    anna.send(&boris.address, "hello")?;
+    assert_eq!(blobs()?, 2, "a segment, and the cards");
+    let status = anna.run(&["backup", "status"])?;
+    assert_eq!(event(&status, "backup_status")?["behind"], false);
+
+    let mut staying = boris.start(&["inbox", "--follow"])?;
+    let mut lines = BufReader::new(staying.stdout.take().context("no output")?).lines();
+    assert!(lines.next().context("nothing came")??.contains("joined"));
+    let (_sender, nobody) = std::sync::mpsc::channel::<()>();
+    for _ in 0..600 {
+        if blobs()? == 4 {
+            break;
+        }
+        let _ = nobody.recv_timeout(Duration::from_millis(50));
+    }
+    assert_eq!(blobs()?, 4);
+    staying.kill()?;
+    staying.wait()?;
+    // What was said within ten minutes of that waits, and nothing is done without a connection.
+    boris.send(&anna.address, "hello to you")?;
+    boris.run(&["--offline", "chats"])?;
+    let status = boris.run(&["backup", "status"])?;
+    assert_eq!(event(&status, "backup_status")?["behind"], true);
+    assert_eq!(blobs()?, 4);
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(super) fn history(history: &History) -> String {
     }
     text.push('.');
     if history.files.is_none() {
-        text.push_str(" Their files are fetched when you save them.");
+        text.push_str(" Files are fetched when you save them.");
     }
     if history.parts_lost > 0 {
         text.push_str(&format!(
