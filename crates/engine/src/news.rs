@@ -59,7 +59,10 @@ impl Engine {
             if snapshot && !self.is_wanted(&news.snapshot_for) {
                 continue;
             }
-            for change in news.changes.into_iter().filter_map(|change| change.change) {
+            for mut change in news.changes.into_iter().filter_map(|change| change.change) {
+                if snapshot && !self.fills_in(&mut change) {
+                    continue;
+                }
                 // What this device says of the same thing stands later in the log, and counts.
                 if self.has_later_word(&change)? || snapshot && self.has_heard_of(&change) {
                     continue;
@@ -79,6 +82,34 @@ impl Engine {
         self.core.account.as_ref().is_some_and(|account| {
             account.state.wants_snapshot && account.device_id.as_bytes() == snapshot_for
         })
+    }
+
+    /// A snapshot fills in what this device does not know; what it knows stays. Whether there is anything to take over.
+    fn fills_in(&self, news: &mut News) -> bool {
+        let Some(account) = &self.core.account else {
+            return false;
+        };
+        match news {
+            News::Contact(card) => {
+                let address = card.address.parse().ok();
+                if let Some(known) = address.and_then(|address| self.core.contacts.find(&address)) {
+                    card.accepted |= known.accepted;
+                    card.blocked |= known.blocked;
+                }
+                true
+            }
+            News::Settings(settings) => {
+                let id = ConversationId::try_from(settings.conversation.as_ref()).ok();
+                let known = id.and_then(|id| self.conversations.get(&id));
+                known.is_none_or(|known| known.state.settings.is_none())
+            }
+            News::DeviceName(named) => {
+                let device = DeviceId::try_from(named.device_id.as_ref());
+                device.is_ok_and(|device| account.name_of(device).is_none())
+            }
+            News::Backup(switch) => switch.off,
+            _ => true,
+        }
     }
 
     fn has_heard_of(&self, news: &News) -> bool {

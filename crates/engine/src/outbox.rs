@@ -392,6 +392,11 @@ pub(crate) fn fail(
         return Ok(());
     };
     let creating = conversation.standing() == Standing::Creating && matches!(item.kind, Kind::Create(_));
+    if creating && conversation.kind() == ConversationKind::Account {
+        // What is to be told there must not be lost: it is tried again, or another device begins it.
+        conversation.sync.retry_at = Some(core.now.after(RETRY));
+        return rejoin::instead(core, conversation, entry_id);
+    }
     // Nobody asked for it: those who lost all their devices here are brought in anew where that works.
     conversation.sync.displaced_stay_out |= item.command.is_none() && item.is_commit();
     if !creating {

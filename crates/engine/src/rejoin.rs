@@ -218,9 +218,10 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
         item.keep(&mut core.journal, conversation.id);
     }
     if conversation.kind() == ConversationKind::Account {
-        // What was said there while this device was away, it is told as a newcomer is.
+        // What was said there before, or while this device was away, it is told as a newcomer is.
         if let Some(account) = &mut core.account {
-            account.state.wants_snapshot |= !joined && account.other_devices().next().is_some();
+            let alone = account.other_devices().next().is_none();
+            account.state.wants_snapshot |= !alone;
             account.state.own_epoch = epoch;
         }
         core.keep_account();

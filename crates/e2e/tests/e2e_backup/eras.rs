@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use e2e::Shows;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::town::{Town, event, held};
 
@@ -133,8 +134,8 @@ fn a_backup_is_made_without_being_asked_for() -> Result<()> {
         let _ = nobody.recv_timeout(Duration::from_millis(50));
     }
     assert_eq!(blobs()?, 4);
-    staying.kill()?;
-    staying.wait()?;
+    kill_process(Pid::from_child(&staying), Signal::TERM)?;
+    assert!(staying.wait()?.success());
     // What was said within ten minutes of that waits, and nothing is done without a connection.
     boris.send(&anna.address, "hello to you")?;
     boris.run(&["--offline", "chats"])?;
