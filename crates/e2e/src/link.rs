@@ -90,7 +90,14 @@ impl Person {
     ///
     /// # Errors
     /// What the commands say.
-    pub fn link(&self, server: &Server, folder: &Path, name: &str, shows: Shows, more: &[&str]) -> Result<Self> {
+    pub fn link(
+        &self,
+        server: &Server,
+        folder: &Path,
+        name: &str,
+        shows: Shows,
+        more: &[&str],
+    ) -> Result<Self> {
         let new = self.at(&folder.join("homes").join(name));
         let at = ["--server", server.url(), "--name", name];
         match shows {

@@ -429,6 +429,7 @@ fn amount(text: &str) -> Option<u64> {
     let unit = match words.next().unwrap_or_default() {
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
         "minutes" => 60,
         "hour" => 3600,
         "days" => 24 * 3600,

@@ -32,13 +32,18 @@ async fn what_is_not_damaged_comes_back() -> Result<()> {
     talk(&town, &anna).await?;
     let manifest = town.manifest(anna.home(), &words).await?;
     let damaged = &manifest.segments[0];
-    let file = File::options().write(true).open(town.blob(&damaged.id.to_string()))?;
+    let file = File::options()
+        .write(true)
+        .open(town.blob(&damaged.id.to_string()))?;
     file.write_at(b"x", damaged.size - 1)?;
 
     let new = anna.at(&town.home("anna-new"));
     let said = new.run(&town.recover(&anna, &words))?;
     let history = event(&said, "history")?;
-    assert_eq!((&history["parts_lost"], &history["lines"]), (&1.into(), &6.into()));
+    assert_eq!(
+        (&history["parts_lost"], &history["lines"]),
+        (&1.into(), &6.into())
+    );
     let mut before = held(anna.home()).await?;
     let [lost] = damaged.ranges[..] else {
         panic!("the first backup was made when little was said")
@@ -67,7 +72,8 @@ async fn a_backup_of_a_newer_version_waits_for_a_newer_program() -> Result<()> {
     let Answer::Manifest { number, sealed } = client.command(Command::FetchManifest).await? else {
         bail!("no manifest")
     };
-    let put = async |number: u64, sealed: Bytes| client.command(Command::PutManifest { number, sealed }).await;
+    let put =
+        async |number: u64, sealed: Bytes| client.command(Command::PutManifest { number, sealed }).await;
     let mut newer = sealed.to_vec();
     // The major version stands after the magic bytes.
     newer[9] += 1;
@@ -85,7 +91,11 @@ async fn a_backup_of_a_newer_version_waits_for_a_newer_program() -> Result<()> {
     manifest.number = number + 2;
     let era = Era::of_manifest(&sealed, &key.backup_secret())?;
     let rng = Rng::from_seed([7; 32]);
-    put(number + 2, manifest.seal(&era, &rng, Timestamp::from_ms(1_700_000_000_000))?).await?;
+    put(
+        number + 2,
+        manifest.seal(&era, &rng, Timestamp::from_ms(1_700_000_000_000))?,
+    )
+    .await?;
     client.close().await?;
     let said = new.run(&["recover", "--resume"])?;
     assert_eq!(event(&said, "history")?["lines"], 8);

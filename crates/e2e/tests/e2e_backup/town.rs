@@ -222,7 +222,11 @@ pub(crate) fn check_files(held: &Held, home: &Path) -> Result<usize> {
         };
         let hex: String = file.blob.iter().map(|byte| format!("{byte:02x}")).collect();
         let here = fs::read(home.join("files").join(hex)).with_context(|| file.name.clone())?;
-        let seed = file.name.trim_start_matches("file-").trim_end_matches(".bin").parse()?;
+        let seed = file
+            .name
+            .trim_start_matches("file-")
+            .trim_end_matches(".bin")
+            .parse()?;
         let sent = noise(seed, usize::try_from(file.size)?);
         assert!(here == sent, "{} is another one", file.name);
         count += 1;
