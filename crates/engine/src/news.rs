@@ -322,7 +322,12 @@ impl Engine {
         let Ok(device) = DeviceId::try_from(newcomer.device_id.as_ref()) else {
             return;
         };
-        if self.core.account.as_ref().is_some_and(|account| account.device_id == device) {
+        if self
+            .core
+            .account
+            .as_ref()
+            .is_some_and(|account| account.device_id == device)
+        {
             return;
         }
         let turn = match self.let_in_here.contains(&device) {
@@ -338,14 +343,20 @@ impl Engine {
         let Ok(device) = DeviceId::try_from(newcomer.device_id.as_ref()) else {
             return;
         };
-        let Some(account) = &mut self.core.account else { return };
+        let Some(account) = &mut self.core.account else {
+            return;
+        };
         let is_answered = newcomer.epoch == account.state.own_epoch && account.state.wants_snapshot;
         if device == account.device_id && from != device && is_answered {
             account.state.wants_snapshot = false;
             account.state.heard_of.clear();
             self.core.keep_account();
         }
-        if self.snapshots.get(&device).is_some_and(|(_, asked)| asked == newcomer) {
+        if self
+            .snapshots
+            .get(&device)
+            .is_some_and(|(_, asked)| asked == newcomer)
+        {
             self.snapshots.remove(&device);
         }
     }
@@ -429,7 +440,11 @@ impl Engine {
 
 /// A newcomer says that it is there, until somebody has told it everything.
 pub(crate) fn ask_for_everything(core: &mut Core) {
-    if let Some(account) = core.account.as_ref().filter(|account| account.state.wants_snapshot) {
+    if let Some(account) = core
+        .account
+        .as_ref()
+        .filter(|account| account.state.wants_snapshot)
+    {
         let newcomer = wire::Newcomer {
             device_id: account.device_id.to_bytes(),
             epoch: account.state.own_epoch,
@@ -560,7 +575,10 @@ pub(crate) fn offer(core: &mut Core, conversation: &mut Conversation) -> Result<
 }
 
 /// What another device must know to come into a conversation.
-pub(crate) fn describe(core: &Core, conversation: &mut Conversation) -> Result<Option<wire::ConversationCard>, Error> {
+pub(crate) fn describe(
+    core: &Core,
+    conversation: &mut Conversation,
+) -> Result<Option<wire::ConversationCard>, Error> {
     let account = core.account()?;
     let (id, state) = (conversation.id, conversation.state.clone());
     let is_in = matches!(conversation.standing(), Standing::Active | Standing::Request);

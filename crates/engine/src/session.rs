@@ -274,6 +274,8 @@ impl Engine {
                 .filter(|conversation| conversation.is_read())
             {
                 conversation.state.lost = true;
+                // What was read was counted in the other life of the store.
+                conversation.state.read = 0;
                 conversation.keep(&mut self.core.journal);
             }
         }

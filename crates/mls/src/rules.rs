@@ -144,7 +144,11 @@ fn newcomers(roster: &Roster<'_>, adds: &[Member]) -> Result<Vec<Address>, Viola
     }
     here.retain(|leaf| wanted.contains(&leaf.address));
     let is_new = |added: &&Member| !external::belongs(added, &here);
-    Ok(adds.iter().filter(is_new).map(|added| added.address.clone()).collect())
+    Ok(adds
+        .iter()
+        .filter(is_new)
+        .map(|added| added.address.clone())
+        .collect())
 }
 
 fn removals(roster: &Roster<'_>, proposals: &ProposalBundle) -> Result<Vec<Removal>, Violation> {

@@ -41,7 +41,9 @@ impl World {
 
     /// Brings an account back on a spare device, now and then without its other devices.
     fn recover(&mut self, host: usize, device: usize) {
-        let Some(words) = self.words.get(&host).cloned() else { return };
+        let Some(words) = self.words.get(&host).cloned() else {
+            return;
+        };
         let revoke_others = self.roll(3) == 0;
         if revoke_others {
             self.recovering.insert(self.next_command + 1, host);

@@ -21,7 +21,10 @@ fn check(seeds: std::ops::Range<u64>, scenario: Scenario) {
     assert_eq!(scenario.faults, total.1 > 0, "faults: {total:?}");
     // A device that comes in by itself may be brought in at the same time, or crash before it knows, and comes in again.
     let may_rejoin = scenario.spares > 0;
-    assert!(rejoins == 0 || may_rejoin, "no device has a reason to lose the thread");
+    assert!(
+        rejoins == 0 || may_rejoin,
+        "no device has a reason to lose the thread"
+    );
 }
 
 #[test]

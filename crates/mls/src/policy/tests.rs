@@ -44,7 +44,11 @@ fn check_in(policy: &Policy, leaves: &str, case: &Case<'_>, expected: Result<(),
         .chain(addresses(case.revoked).into_iter().map(removal(false, true)))
         .collect();
     let (leaves, adds) = (addresses(leaves), addresses(case.adds));
-    let newcomers: Vec<Address> = adds.iter().filter(|added| !leaves.contains(added)).cloned().collect();
+    let newcomers: Vec<Address> = adds
+        .iter()
+        .filter(|added| !leaves.contains(added))
+        .cloned()
+        .collect();
     let act = Act {
         by: &address(case.by),
         leaves: &leaves,
