@@ -246,14 +246,15 @@ impl Engine {
         }
         self.mailbox.was_read = true;
         self.for_each_conversation(|core, conversation| {
+            if conversation.is_outside() {
+                // What it would be sent is of no use before it is in again.
+                return rejoin::start(core, conversation);
+            }
             // One that the mailbox brought is read already.
             if !conversation.sync.subscribed {
                 receive::subscribe(core, conversation);
             }
-            match conversation.is_outside() {
-                true => rejoin::start(core, conversation),
-                false => outbox::flush(core, conversation),
-            }
+            outbox::flush(core, conversation)
         })
     }
 
