@@ -2,7 +2,7 @@
 //!
 //! A backup is a [`Manifest`] and the [`Segment`]s that it lists. Both are sealed under the key of an [`Era`], which
 //! whoever has the recovery words can open, and otherwise nobody but the devices that the era's key was told to.
-//! `docs/backup-format.md` has every byte. [`plan`] says what is to be written, a [`SegmentWriter`] writes it,
+//! `docs/backup-format.md` has every byte. [`plan()`] says what is to be written, a [`SegmentWriter`] writes it,
 //! [`Restore`] reads everything back, and [`Drill`] checks that it could be.
 //!
 //! This crate never performs I/O, never reads a clock, and draws randomness only from a `crypto::Rng` it is handed. It

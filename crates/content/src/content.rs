@@ -17,7 +17,7 @@ const TOPIC_BYTES: usize = 4096;
 pub struct Content {
     /// Random bytes, new for every message: without them, whoever knows a message's id could guess what it says.
     pub salt: [u8; 16],
-    /// The message that this one edits or, with [`Part::Null`](crate::Part::Null), withdraws: always its first version.
+    /// The message that this one edits or, with [`Part::Null`], withdraws: always its first version.
     /// Only the sender of that message may do so.
     pub replaces: Option<MessageId>,
     /// The topic it belongs to; empty for none. At most 4096 bytes.

@@ -309,7 +309,7 @@ fn refusal(code: Code, message: String) -> wire::Refusal {
     }
 }
 
-/// The words stay until [`Command::ForgetRecoveryWords`](crate::Command::ForgetRecoveryWords): a crash before they
+/// The words stay until [`Command::ForgetRecoveryWords`]: a crash before they
 /// were shown must not lose them.
 pub(crate) fn registered_answer(account: &Account) -> Answer {
     Answer::Registered {
