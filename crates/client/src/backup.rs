@@ -288,10 +288,25 @@ fn is_emptied(manifest: &Manifest) -> bool {
 
 /// Finds out what is to be written, and writes it.
 async fn go_on(client: &Client, tell: &Tell) -> Result<Attempt, Error> {
-    let (cards, mark) = held(client).await?;
-    let note = remembered(client).await?.0;
+    let (cards, mut mark) = held(client).await?;
+    let mut note = remembered(client).await?.0;
     let (number, sealed) = fetch_manifest(client).await?;
-    let opened = eras::open(client, number, &sealed).await?;
+    let is_older = note.as_ref().is_some_and(|note| number < note.number);
+    let opened = match eras::open(client, number, &sealed).await {
+        // The keys of its time are gone, and so is what only it had.
+        Err(Error::OtherEra) if is_older => eras::Opened::of(Manifest {
+            number,
+            ..Manifest::default()
+        }),
+        opened => opened?,
+    };
+    if let Some(note) = note.as_mut().filter(|_| is_older) {
+        // What was told to a manifest that is gone is told again.
+        (note.number, note.older_ms) = (number, system::now().as_ms());
+        let kept = note.clone();
+        client.store().with(move |store| store.untell(&kept)).await?;
+        mark = held(client).await?.1;
+    }
     if is_emptied(&opened.manifest) && note.is_none() {
         // Another device of the account was told to keep none, and this one has not heard of that yet.
         return Ok(Attempt::Over(Outcome::Off));

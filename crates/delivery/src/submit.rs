@@ -290,7 +290,7 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
             log: request.log(),
             after,
             entries: limits::MISSED_ENTRIES,
-            bytes: MISSED_BYTES,
+            bytes: limits::MISSED_BYTES,
         };
         match self.read(request.sender.device, from).await {
             Ok(reading) => Ok(reading.entries),
@@ -312,9 +312,6 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         Ok(seqs.first().map(|seq| seq - 1))
     }
 }
-
-/// Entries of a stale-epoch answer wait in memory until they are sent; the rest comes by subscription.
-const MISSED_BYTES: usize = 128 << 10;
 
 fn request(now: Timestamp, sender: Sender, submit: &wire::Submit) -> Result<Request, Refusal> {
     if submit.encoded_len() > limits::FRAME_BYTES {

@@ -661,6 +661,12 @@ pub enum Error {
         "the device was not linked: the other one went away, or the connection broke; show a new code and begin again"
     )]
     LinkBroken,
+    /// The server had taken a device in when linking it was broken off.
+    #[error(
+        "linking was broken off, but the device {0} is in the account all the same: revoke it with `device revoke`, and \
+         link it anew"
+    )]
+    LinkedLate(DeviceId),
     /// What the existing device answered does not hold together.
     #[error(
         "the device was not linked: what the other device sent does not hold together; show a new code and begin again"

@@ -35,6 +35,7 @@ pub(crate) fn unpack(part: &ExternalPart) -> Option<wire::FileRow> {
     let id = part.url.strip_prefix(SCHEME).and_then(BlobId::from_hex)?;
     FileKey::decode(part.key.as_bytes()).ok()?;
     let readable = part.enc_alg == SEALED_IN_PIECES
+        && part.size_bytes <= types::limits::BLOB_BYTES
         && Piece::sealed_size(part.size_bytes) <= types::limits::BLOB_BYTES
         && part.filename.len() <= NAME
         && part.content_type.len() <= NAME;

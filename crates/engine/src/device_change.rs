@@ -88,8 +88,11 @@ pub(crate) fn link(basis: &Basis<'_>, device_key: &PublicKey, managing: bool) ->
 }
 
 fn revoke(basis: &Basis<'_>, devices: &[DeviceId]) -> Result<Made, Error> {
-    let holds_the_key = |device: &DeviceCertificate| device.managing && devices.contains(&device.device_id);
-    if basis.certificates.iter().any(holds_the_key) {
+    let is_plain = |device: &DeviceId| {
+        let mut certificates = basis.certificates.iter();
+        certificates.any(|known| known.device_id == *device && !known.managing)
+    };
+    if !devices.iter().all(is_plain) {
         return Err(Error::WordsNeeded);
     }
     let list = basis.sign_list(basis.account_key, &basis.without(devices));

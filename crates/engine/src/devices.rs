@@ -51,8 +51,8 @@ impl Engine {
         if !account.list.devices.contains(&device) {
             return Err(Error::NoDevice(device));
         }
-        let holds_the_key = |known: &DeviceCertificate| known.device_id == device && known.managing;
-        let words = words.filter(|_| account.devices.iter().any(holds_the_key));
+        let is_plain = |known: &DeviceCertificate| known.device_id == device && !known.managing;
+        let words = words.filter(|_| !account.devices.iter().any(is_plain));
         let wanted = Wanted::Revoke {
             devices: vec![device],
             words,
@@ -184,6 +184,7 @@ impl Engine {
             Ok(true) => {
                 self.core.keep_account();
                 self.core.event(Event::DevicesChanged);
+                self.renew_era()?;
                 self.devices_are_others()?;
             }
             // The answer was on its way when this device learnt of a newer list.
@@ -209,6 +210,10 @@ impl Engine {
         let Some(Change { wanted, command }) = self.change.take_if(|_| waits) else {
             return Ok(());
         };
+        if matches!(wanted, Wanted::Link { .. }) && self.host.is_none() {
+            // Linking was broken off meanwhile.
+            return Ok(());
+        }
         if let Err(error) = self.change_devices(wanted, command) {
             match command {
                 Some(_) => self.core.done(command, Err(error)),
@@ -409,6 +414,14 @@ impl Account {
     fn saw(&mut self, shown: &wire::Account) -> Result<bool, Error> {
         let checked = Checked::of(&self.address, shown)?;
         let list = &checked.list;
+        let certified = |device: &DeviceId| {
+            let mut certificates = checked.certificates.iter();
+            certificates.any(|certificate| certificate.device_id == *device)
+        };
+        if !list.devices.iter().all(certified) {
+            // Which devices manage the account is not for the server to hide.
+            return Err(Error::Forged(self.address.clone()));
+        }
         let known = self.certificate.account_key;
         let goes_on = list.recovery_key == self.list.recovery_key
             && (list.account_key == known || checked.predecessors.contains(&known));
@@ -435,11 +448,22 @@ impl Account {
         Ok(is_news)
     }
 
-    /// A leaf of this account whose device is not one of the account's any more. One that stands in a later list than
-    /// this device has seen may well be.
+    /// A leaf that has this account's address, under an account key that belongs to it: the present one, one before
+    /// that, or one that the recovery key named since. Anybody can make a certificate under a key of their own.
+    pub(crate) fn is_own_leaf(&self, leaf: &Member) -> bool {
+        let own = &self.certificate;
+        let is_keys = leaf.account_key == own.account_key
+            || own.predecessors.contains(&leaf.account_key)
+            || leaf.predecessors.contains(&own.account_key);
+        leaf.address == self.address && leaf.recovery_key == own.recovery_key && is_keys
+    }
+
+    /// A leaf under this account's address whose device is not one of the account's, or not any more. One that stands in
+    /// a later list than this device has seen may well be.
     pub(crate) fn has_revoked(&self, leaf: &Member) -> bool {
-        let is_late =
-            leaf.list_number > self.list.number && !self.certificate.predecessors.contains(&leaf.account_key);
+        let is_late = leaf.list_number > self.list.number
+            && self.is_own_leaf(leaf)
+            && !self.certificate.predecessors.contains(&leaf.account_key);
         !is_late && !self.list.devices.contains(&leaf.device_id)
     }
 

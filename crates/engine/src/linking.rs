@@ -216,6 +216,7 @@ impl Engine {
     /// The list with the new device is in force: it is told so.
     pub(crate) fn let_in(&mut self, change: &wire::ChangeDevices) -> Result<(), Error> {
         let Some(host) = self.host.take_if(|host| host.confirmed) else {
+            self.say_if_linked(change);
             return Ok(());
         };
         let Some(guest) = host.guest.clone() else {
@@ -248,6 +249,17 @@ impl Engine {
         self.let_in_here.insert(device);
         self.core.done(Some(command), Ok(Answer::Linked { device, name }));
         Ok(())
+    }
+
+    /// A device is in the account that was told it is not: linking was broken off before the server answered.
+    fn say_if_linked(&mut self, change: &wire::ChangeDevices) {
+        let new = match (&change.succession, change.device_certificates.last()) {
+            (None, Some(signed)) => crypto::DeviceCertificate::dangerous_decode(signed).ok(),
+            _ => None,
+        };
+        if let Some(new) = new {
+            self.core.event(Event::Trouble(Error::LinkedLate(new.device_id)));
+        }
     }
 
     fn grant(&mut self, guest: &Guest, grant: &wire::LinkGrant) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use wire::entry_body::Content as EntryContent;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::link::Request;
-use crate::{Error, Event, devices, news, receive, server_time};
+use crate::{Error, Event, devices, news, receive, rejoin, server_time};
 
 type Conversations = BTreeMap<ConversationId, Conversation>;
 
@@ -188,7 +188,10 @@ fn join(
         return Ok(());
     }
     let mls = core.account()?.mls.clone();
-    if welcome.conversation != group.id().to_bytes() {
+    // Into an account's own conversation nobody is invited: its devices come in by themselves.
+    let is_accounts =
+        group.policy()?.kind == ConversationKind::Account || crypto::is_account_conversation(group.id());
+    if welcome.conversation != group.id().to_bytes() || is_accounts {
         return Ok(());
     }
     if let Some(known) = conversations.get_mut(&group.id())
@@ -198,10 +201,11 @@ fn join(
     }
     mls.forget(group.id());
     let mut before = conversations.remove(&group.id());
-    if let Some(over) = before
-        .as_mut()
-        .filter(|before| before.standing() != Standing::Joining)
-    {
+    let is_as_told = before
+        .as_ref()
+        .and_then(|before| before.state.card.as_ref())
+        .is_some_and(|card| rejoin::is_as_told(card, group.epoch(), &inviter));
+    if let Some(over) = before.as_mut().filter(|_| !is_as_told) {
         if over.is_read() {
             // What was said up to the removal was not read, and the keys to it are gone.
             let gap = wire::Notice {
@@ -217,7 +221,7 @@ fn join(
     let mut conversation = joined(core, group, &inviter)?;
     conversation.state.cursor = body.joined_after;
     if let Some(before) = before {
-        if before.state.card.as_ref().is_some_and(|card| !card.request) {
+        if is_as_told && before.state.card.as_ref().is_some_and(|card| !card.request) {
             // It is no request on another device of the account.
             conversation.state.set_standing(Standing::Active);
         }

@@ -31,6 +31,8 @@ const TURN_MS: u32 = 3_000;
 #[derive(Debug)]
 pub(crate) struct Heard {
     pub(crate) from: DeviceId,
+    /// It may have said so before it was revoked; or the server lets it speak on.
+    pub(crate) revoked: bool,
     pub(crate) content: Vec<u8>,
 }
 
@@ -40,7 +42,9 @@ impl Engine {
         let account = self.core.account()?;
         let id = crypto::account_conversation(&account.address);
         let alone = account.other_devices().next().is_none() && !account.state.wants_snapshot;
-        if alone || !account.state.registered || self.conversations.contains_key(&id) {
+        let known = self.conversations.get(&id);
+        let is_in = known.is_some_and(|known| known.standing() != Standing::Ended);
+        if alone || !account.state.registered || is_in {
             return Ok(());
         }
         let conversation = Conversation::new(id, ConversationKind::Account, Standing::Joining);
@@ -60,6 +64,9 @@ impl Engine {
                 continue;
             }
             for mut change in news.changes.into_iter().filter_map(|change| change.change) {
+                if heard.revoked && !self.is_harmless(&mut change) {
+                    continue;
+                }
                 if snapshot && !self.fills_in(&mut change) {
                     continue;
                 }
@@ -75,6 +82,33 @@ impl Engine {
         }
         self.answer_newcomers()?;
         self.tell_news()
+    }
+
+    /// What a device that is revoked said counts for what others could say better only: it gives nobody other keys,
+    /// leads nowhere, and learns nothing.
+    fn is_harmless(&mut self, news: &mut News) -> bool {
+        match news {
+            News::Read(_) | News::Settings(_) | News::DeviceName(_) | News::DeviceList(_) => true,
+            News::Contact(card) => {
+                card.account_key.clear();
+                true
+            }
+            News::Conversation(card) => {
+                let id = ConversationId::try_from(card.conversation.as_ref());
+                if id.is_ok_and(|id| !self.conversations.contains_key(&id)) {
+                    let wanted = News::ConversationWanted(card.conversation.clone());
+                    self.core.tell_devices(wanted);
+                }
+                false
+            }
+            News::SnapshotWanted(_)
+            | News::SnapshotTold(_)
+            | News::ConversationWanted(_)
+            | News::Left(_)
+            | News::Era(_)
+            | News::Backup(_)
+            | News::History(_) => false,
+        }
     }
 
     /// A snapshot is for this device, and it was not told everything yet.
@@ -200,7 +234,7 @@ impl Engine {
                 }
             }
             News::Left(left) => self.leave_after(&left)?,
-            News::Era(era) => self.take_era(era),
+            News::Era(era) => self.take_era(from, era),
             News::Backup(switch) => self.take_switch(switch.off),
             News::History(offer) => self.offered_history(offer),
         }

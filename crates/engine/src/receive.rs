@@ -244,10 +244,14 @@ fn hear(
     content: &[u8],
 ) -> Result<(), Error> {
     if conversation.kind() == ConversationKind::Account {
-        core.heard.push_back(Heard {
-            from: sender.device_id,
-            content: content.to_vec(),
-        });
+        let account = core.account()?;
+        if conversation.id == crypto::account_conversation(&account.address) && account.is_own_leaf(sender) {
+            core.heard.push_back(Heard {
+                from: sender.device_id,
+                revoked: account.has_revoked(sender),
+                content: content.to_vec(),
+            });
+        }
         return Ok(());
     }
     let said = said(conversation, place, sender, content);
@@ -444,9 +448,16 @@ pub(crate) fn end(core: &mut Core, conversation: &mut Conversation) -> Result<()
         conversation.state.last_epoch = group.epoch();
     }
     conversation.forget_group(&mls);
-    conversation.state.set_standing(Standing::Ended);
     conversation.state.lost = false;
     conversation.state.update_due_ms = 0;
+    if conversation.kind() == ConversationKind::Account && conversation.standing() != Standing::Leaving {
+        // As long as this device is one of the account's it has its place there, whatever the server says.
+        conversation.state.set_standing(Standing::Joining);
+        conversation.sync.retry_at = Some(core.now.after(outbox::RETRY));
+        conversation.keep(&mut core.journal);
+        return Ok(());
+    }
+    conversation.state.set_standing(Standing::Ended);
     conversation.keep(&mut core.journal);
     core.fail_all(conversation);
     core.event(Event::Conversation(conversation.id));

@@ -103,7 +103,7 @@ fn check(core: &Core, conversation: &mut Conversation, rejoin: &Rejoin) -> Resul
         return Err(not_this());
     }
     if conversation.standing() == Standing::Joining {
-        return if is_as_told(core, conversation, rejoin) {
+        return if goes_on(core, conversation, rejoin) {
             Ok(())
         } else {
             Err(not_this())
@@ -123,19 +123,24 @@ fn check(core: &Core, conversation: &mut Conversation, rejoin: &Rejoin) -> Resul
 
 /// What a device joins that was never in it must go on from what another device of the account told: no older epoch,
 /// and signed by a device that was in it then. The account's own conversation has the account's devices only.
-fn is_as_told(core: &Core, conversation: &Conversation, rejoin: &Rejoin) -> bool {
-    let Some(card) = &conversation.state.card else {
-        let is_own = |member: &Member| {
-            let own = core.account.as_ref().map(|account| &account.certificate);
-            own.is_some_and(|own| own.address == member.address && own.recovery_key == member.recovery_key)
-        };
-        return conversation.kind() == ConversationKind::Account && rejoin.members.iter().all(is_own);
-    };
+fn goes_on(core: &Core, conversation: &Conversation, rejoin: &Rejoin) -> bool {
+    match (&conversation.state.card, &core.account) {
+        (Some(card), _) => is_as_told(card, rejoin.epoch, &rejoin.signed_by),
+        (None, Some(account)) => {
+            conversation.kind() == ConversationKind::Account
+                && rejoin.members.iter().all(|member| account.is_own_leaf(member))
+        }
+        (None, None) => false,
+    }
+}
+
+/// Whether a group in this epoch, by the word of this member of it, is the one that another device told of.
+pub(crate) fn is_as_told(card: &wire::ConversationCard, epoch: u64, by: &Member) -> bool {
     let vouches = |known: &wire::KnownMember| {
-        known.device_id == rejoin.signed_by.device_id.as_bytes().as_slice()
-            && known.account_key == rejoin.signed_by.account_key.as_bytes().as_slice()
+        known.device_id == by.device_id.as_bytes().as_slice()
+            && known.account_key == by.account_key.as_bytes().as_slice()
     };
-    rejoin.epoch >= card.epoch && card.members.iter().any(vouches)
+    epoch >= card.epoch && card.members.iter().any(vouches)
 }
 
 /// The account has no place in what was to be joined, or there is no such conversation.

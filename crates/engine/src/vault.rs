@@ -17,6 +17,9 @@ const ERA: Duration = Duration::from_secs(24 * 3600);
 /// Most eras besides the present one whose keys are kept, each for no longer than the manifest may need it.
 const PAST_ERAS: usize = 8;
 
+/// Eras that may have begun since this device heard of one: years, so that no number uses up all others.
+const ERAS_AHEAD: u64 = 100_000;
+
 impl Engine {
     /// Begins what concerns the backup. `None` for any other command.
     pub(crate) fn run_on_vault(&mut self, id: CommandId, command: &Command) -> Option<Result<(), Error>> {
@@ -117,13 +120,15 @@ impl Engine {
         };
         let key = Zeroizing::new(rng.bytes::<32>());
         let backup_key = BackupKey::decode(&account.state.backup_key)?;
+        let last = account.state.era.as_ref().map_or(0, |era| era.number);
         let era = wire::BackupEra {
-            number: account.state.era.as_ref().map_or(0, |era| era.number) + 1,
+            number: last.saturating_add(1),
             wrapped: backup_key.wrap(&key, &rng)?,
             key: key.to_vec().into(),
             began_ms: now.as_ms(),
         };
         let before = account.state.era.replace(era.clone());
+        account.state.era_by = account.device_id.to_bytes();
         keep_past(&mut account.state, before);
         self.core.keep_account();
         self.core.tell_devices(News::Era(era));
@@ -132,13 +137,21 @@ impl Engine {
 
     /// Another device of the account began an era. Of two that began at once, the higher number or else the key that
     /// sorts last counts everywhere.
-    pub(crate) fn take_era(&mut self, era: wire::BackupEra) {
+    pub(crate) fn take_era(&mut self, by: DeviceId, mut era: wire::BackupEra) {
+        let now = self.core.now;
         let Some(account) = &mut self.core.account else {
             return;
         };
+        // None lasts longer than a day, whatever is said of when it began.
+        era.began_ms = era.began_ms.min(now.as_ms());
         let rank = |era: &wire::BackupEra| (era.number, era.key.clone());
         let known = account.state.era.as_ref().map(rank);
+        let last = known.as_ref().map_or(0, |(number, _)| *number);
+        if view(&era).is_none() || era.number > last.saturating_add(ERAS_AHEAD) {
+            return;
+        }
         let past = if known.is_none_or(|known| rank(&era) > known) {
+            account.state.era_by = by.to_bytes();
             account.state.era.replace(era)
         } else {
             Some(era)
@@ -160,6 +173,16 @@ impl Engine {
         };
         let group = conversation.group(&account.mls)?;
         Ok(group.is_some_and(|group| group.members().iter().any(|member| member.device_id == device)))
+    }
+
+    /// Whoever began the era may have been revoked since, and know its key.
+    pub(crate) fn renew_era(&mut self) -> Result<(), Error> {
+        let account = self.core.account()?;
+        let by = DeviceId::try_from(account.state.era_by.as_ref());
+        match by.is_ok_and(|by| !account.list.devices.contains(&by)) {
+            true => self.begin_era(),
+            false => Ok(()),
+        }
     }
 
     fn switch_backup(&mut self, command: CommandId, on: bool) -> Result<(), Error> {

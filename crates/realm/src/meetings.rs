@@ -1,7 +1,7 @@
 //! Meetings: two connections that share a code come to a place that only they know, and what one of them says is passed
 //! on to the other, sealed. All of it is in memory: a code that was lost with the server is shown anew.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -22,10 +22,10 @@ pub(crate) struct Meetings(Mutex<Places>);
 struct Places {
     meetings: BTreeMap<Place, Meeting>,
     /// In the order in which they expire.
-    ends: VecDeque<(Timestamp, Place)>,
+    ends: BTreeSet<(Timestamp, Place)>,
 }
 
-/// It keeps its place until it expires, whatever became of it: a code is good once.
+/// Once two have met there it keeps its place until it expires, whatever became of it: a code is good once.
 struct Meeting {
     expires: Timestamp,
     sides: [Side; 2],
@@ -141,6 +141,10 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut places = lock(&self.meetings.0);
         let Some(meeting) = places.of(self) else { return };
+        if meeting.sides.iter().flat_map(|side| &side.ringer).count() < 2 && !meeting.over {
+            // Nobody came, so nothing was used.
+            return places.forget(self.place);
+        }
         meeting.over = true;
         meeting.sides[self.side] = Side::default();
         let other = &mut meeting.sides[1 - self.side];
@@ -169,7 +173,7 @@ impl Places {
             over: false,
         };
         self.meetings.insert(place, meeting);
-        self.ends.push_back((expires, place));
+        self.ends.insert((expires, place));
         Ok(expires)
     }
 
@@ -193,11 +197,17 @@ impl Places {
         meeting.filter(|meeting| meeting.expires == seat.expires)
     }
 
+    fn forget(&mut self, place: Place) {
+        if let Some(meeting) = self.meetings.remove(&place) {
+            self.ends.remove(&(meeting.expires, place));
+        }
+    }
+
     fn forget_expired(&mut self, now: Timestamp) {
-        while let Some((expires, place)) = self.ends.front().copied()
+        while let Some((expires, place)) = self.ends.first().copied()
             && expires <= now
         {
-            self.ends.pop_front();
+            self.ends.pop_first();
             self.meetings.remove(&place);
         }
     }

@@ -99,7 +99,7 @@ fn whoever_is_at_a_meeting_may_stay_for_it_and_no_longer() {
     left.now = stranger.now;
     assert_eq!(
         meet(&mut left, false).unwrap_err().code(),
-        RefusalCode::LinkUsed,
+        RefusalCode::LinkExpired,
         "and the first is over"
     );
     stranger.now = end;

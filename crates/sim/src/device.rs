@@ -101,6 +101,8 @@ impl Device {
                 Effect::Disconnect => self.wishes.push_back(Wish::Disconnect),
                 Effect::Send(frame) => self.wishes.push_back(Wish::Send(Box::new(frame))),
                 Effect::Done(command, result) => self.outcomes.push(Outcome { command, result }),
+                // A crash while linking may leave this, and it says what to do.
+                Effect::Event(Event::Trouble(engine::Error::LinkedLate(_))) => {}
                 Effect::Event(Event::Trouble(error)) if self.troubles.len() < TROUBLES => {
                     self.troubles.push(describe(&error));
                 }

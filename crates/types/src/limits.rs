@@ -64,6 +64,8 @@ pub const SUBSCRIPTIONS: usize = 10_000;
 pub const REQUESTS_IN_FLIGHT: usize = 64;
 /// Missed entries that a stale-epoch answer carries at most; the rest comes by subscription.
 pub const MISSED_ENTRIES: usize = 64;
+/// The same in bytes: they wait in memory until they are sent.
+pub const MISSED_BYTES: usize = 128 << 10;
 
 /// How long an entry is kept for devices that have not read it.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);

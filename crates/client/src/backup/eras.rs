@@ -23,6 +23,16 @@ pub(super) struct Opened {
     pub(super) in_present_era: bool,
 }
 
+impl Opened {
+    /// One that is to be sealed anew.
+    pub(super) fn of(manifest: Manifest) -> Self {
+        Self {
+            manifest,
+            in_present_era: false,
+        }
+    }
+}
+
 /// Opens the manifest that the server gave with this number; zero gives an empty one.
 pub(super) async fn open(client: &Client, number: u64, sealed: &[u8]) -> Result<Opened, Error> {
     if number == 0 {

@@ -44,7 +44,10 @@ pub async fn file_place(client: &Client, file: &FileRow) -> Result<PathBuf, Erro
 /// Fetches the files of all messages.
 pub(super) async fn fetch_all(client: &Client, tell: &Tell) -> Result<Files, Error> {
     let files = of_all_lines(client).await?;
-    let (of, total) = (files.len() as u64, files.iter().map(|file| file.size).sum());
+    let (of, total) = (
+        files.len() as u64,
+        files.iter().map(|file| file.size).fold(0, u64::saturating_add),
+    );
     let (count, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let say = || {
         tell(Progress::Files {

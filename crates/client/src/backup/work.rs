@@ -112,6 +112,7 @@ fn line(place: &backup::Place) -> ErasedLine {
 /// Puts down what a backup consists of.
 pub(super) fn describe(manifest: &Manifest, note: &mut BackupNote) {
     let segments = || manifest.segments.iter().chain(&manifest.cards);
+    note.number = manifest.number;
     note.rows = segments().map(|segment| segment.rows).sum();
     note.segments = segments().count() as u64;
     note.bytes = segments().map(|segment| segment.size).sum();

@@ -111,6 +111,7 @@ impl Failure {
             E::NothingToConfirm => ("nothing_to_confirm", ""),
             E::LinkRefused => ("link_refused", ""),
             E::LinkBroken => ("link_broken", ""),
+            E::LinkedLate(_) => ("linked_late", ""),
             E::BadGrant => ("bad_grant", ""),
             E::FileGivenUp => ("file_given_up", ""),
             E::FileTooLarge { .. } => ("file_too_large", ""),

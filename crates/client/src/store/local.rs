@@ -106,6 +106,17 @@ impl Store {
         })
     }
 
+    /// The backup is not what it was: it may lack places of erased lines that it was told.
+    ///
+    /// # Errors
+    /// [`Error::WriteStore`].
+    pub(crate) fn untell(&mut self, note: &wire::BackupNote) -> Result<(), Error> {
+        self.in_transaction(|transaction| {
+            transaction.execute("UPDATE erased SET told = 0", [])?;
+            put(transaction, BACKUP, note.encode_to_vec())
+        })
+    }
+
     pub(super) fn remembered<T: FromSql>(&self, key: &str) -> Result<Option<T>, Error> {
         self.connection
             .query_row("SELECT value FROM local WHERE key = ?1", [key], |row| row.get(0))

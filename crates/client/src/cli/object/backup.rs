@@ -69,6 +69,8 @@ pub(in crate::cli) struct BackupStatus {
     pub(in crate::cli) restoring: bool,
     #[serde(flatten)]
     pub(in crate::cli) contents: Contents,
+    /// When the server gave an older one than before: what only that did not have was written anew.
+    pub(in crate::cli) older_ms: Option<u64>,
     /// When it was last checked, and whether everything could have been restored.
     pub(in crate::cli) drill_ms: Option<u64>,
     pub(in crate::cli) drill_sound: Option<bool>,
@@ -99,6 +101,7 @@ impl From<Status> for BackupStatus {
             writing: status.writing,
             restoring: status.restoring,
             contents: (&status).into(),
+            older_ms: when(status.note.older_ms),
             drill_ms: when(status.note.drill_ms),
             drill_sound: when(status.note.drill_ms).map(|_| status.note.drill_sound),
         }

@@ -62,6 +62,13 @@ pub(super) fn status(status: &BackupStatus, time: impl Fn(u64) -> String) -> Str
                 .to_owned(),
         );
     }
+    if let Some(at_ms) = status.older_ms {
+        lines.push(format!(
+            "WARNING: {} the server gave an older backup than it had before, as after the loss of its disk. What is on this \
+             device was written anew.",
+            time(at_ms)
+        ));
+    }
     lines.push(match (status.drill_ms, status.drill_sound) {
         (Some(at_ms), Some(true)) => format!("Checked {}: everything could be restored.", time(at_ms)),
         (Some(at_ms), _) => format!("Checked {}: something was wrong; check again.", time(at_ms)),

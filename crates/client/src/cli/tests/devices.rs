@@ -280,6 +280,7 @@ fn every_way_to_fail_has_a_code() {
     check(E::NothingToConfirm, "nothing_to_confirm");
     check(E::LinkRefused, "link_refused");
     check(E::LinkBroken, "link_broken");
+    check(E::LinkedLate(DeviceId::new([7; 16])), "linked_late");
     check(E::BadGrant, "bad_grant");
     check(E::OldDeviceList(boris()), "old_device_list");
     check(E::ServerClock { ahead_ms: 1 }, "server_clock");
