@@ -411,9 +411,13 @@ impl Engine {
         let now = self.core.now;
         let due = |device: &DeviceId, waits: &mut (Timestamp, _)| waits.0 <= now && here.contains(device);
         let due: Vec<_> = self.snapshots.extract_if(.., due).collect();
+        // Who was not told everything helps with what it knows, and leaves the last word to others.
+        let knows_all = !self.core.account()?.state.wants_snapshot;
         for (device, (_, newcomer)) in due {
             self.tell_everything(device)?;
-            self.core.tell_devices(News::SnapshotTold(newcomer));
+            if knows_all {
+                self.core.tell_devices(News::SnapshotTold(newcomer));
+            }
         }
         Ok(())
     }
