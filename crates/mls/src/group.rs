@@ -114,6 +114,16 @@ impl Group {
         info.map_err(|error| Error::library("describe a group", error))
     }
 
+    /// The tree that a Welcome of this epoch goes with; a server has it from its own group.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn ratchet_tree(&self) -> Result<Vec<u8>, Error> {
+        let tree = self.inner.export_tree().to_bytes();
+        tree.map_err(|error| Error::library("export a ratchet tree", error))
+    }
+
     /// MLSMessage(GroupInfo) of this epoch, by which devices of its accounts can come in.
     ///
     /// # Errors

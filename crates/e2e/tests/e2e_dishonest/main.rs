@@ -4,6 +4,7 @@
 //! that people see, or that nothing changed. docs/threat-model.md has the same as a table.
 
 mod commits;
+mod devices;
 mod honest;
 mod invitations;
 mod keys;
