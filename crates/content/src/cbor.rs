@@ -100,3 +100,50 @@ pub(crate) fn length(found: u64, expected: u64, what: &'static str) -> Result<()
         found,
     })
 }
+
+/// What `read` reads of `bytes`, when that is all of them; `None` when they are not as they should be.
+pub(crate) fn document<'b, T>(
+    bytes: &'b [u8],
+    read: impl FnOnce(&mut Decoder<'b>) -> Result<T, Error>,
+) -> Option<T> {
+    let mut d = Decoder::new(bytes);
+    let value = read(&mut d).ok()?;
+    (d.position() == bytes.len()).then_some(value)
+}
+
+/// Reads a map whose keys are numbers in ascending order. `read` takes the value of each, and passes over those that it
+/// does not know ([`skip`]): so a newer version may add some.
+pub(crate) fn fields<'b>(
+    d: &mut Decoder<'b>,
+    what: &'static str,
+    mut read: impl FnMut(u64, &mut Decoder<'b>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut last = None;
+    for _ in 0..map(d, what)? {
+        let key = uint(d, what)?;
+        if last.replace(key) >= Some(key) {
+            return Err(Error::NotDeterministic(what));
+        }
+        read(key, d)?;
+    }
+    Ok(())
+}
+
+/// Passes over any item.
+pub(crate) fn skip(d: &mut Decoder<'_>, what: &'static str) -> Result<(), Error> {
+    d.skip().map_err(error(what))
+}
+
+/// Writes a map of the values that are there, by ascending keys; each value is written by [`encoded`].
+pub(crate) fn write_fields<const N: usize>(fields: [(u64, Option<Vec<u8>>); N]) -> Vec<u8> {
+    let there = fields.iter().filter(|(_, value)| value.is_some()).count();
+    encoded(|e| {
+        e.map(there as u64)?;
+        for (key, value) in fields {
+            if let Some(value) = value {
+                e.u64(key)?.writer_mut().extend(value);
+            }
+        }
+        Ok(())
+    })
+}

@@ -4,10 +4,7 @@ use minicbor::Decoder;
 use types::limits::APPLICATION_BYTES;
 
 use crate::cbor::{self, Encoder, Written};
-use crate::{
-    Body, Disposition, Error, Expiration, Extensions, ExternalPart, GROUP_NAME_TYPE, MessageId, NestedPart,
-    Part, TEXT_TYPE,
-};
+use crate::{Body, Error, Expiration, Extensions, MessageId, NestedPart};
 
 /// Longest topic, in bytes (the draft, §9.1).
 const TOPIC_BYTES: usize = 4096;
@@ -17,7 +14,7 @@ const TOPIC_BYTES: usize = 4096;
 pub struct Content {
     /// Random bytes, new for every message: without them, whoever knows a message's id could guess what it says.
     pub salt: [u8; 16],
-    /// The message that this one edits or, with [`Part::Null`], withdraws: always its first version.
+    /// The message that this one edits or, with [`Part::Null`](crate::Part::Null), withdraws: always its first version.
     /// Only the sender of that message may do so.
     pub replaces: Option<MessageId>,
     /// The topic it belongs to; empty for none. At most 4096 bytes.
@@ -46,41 +43,9 @@ impl Content {
         }
     }
 
-    /// A message of plain text.
-    ///
-    /// Every client must understand `text/plain` and `text/markdown` alike (the draft, §7.1). Plain text arrives as it
-    /// was typed; Markdown would have to be escaped first, or asterisks and angle brackets would change on the way.
-    pub fn text(salt: [u8; 16], text: &str) -> Self {
-        Self::new(salt, NestedPart::single(TEXT_TYPE, text))
-    }
-
-    /// A message that names the group.
-    pub fn group_name(salt: [u8; 16], name: &str) -> Self {
-        let part = NestedPart::single(GROUP_NAME_TYPE, name);
-        Self::new(salt, part.with_disposition(Disposition::Profile))
-    }
-
-    /// A message that points to a file.
-    pub fn file(salt: [u8; 16], file: ExternalPart) -> Self {
-        let part = NestedPart {
-            disposition: Disposition::Attachment,
-            language: String::new(),
-            part: Part::External(Box::new(file)),
-        };
-        Self::new(salt, part)
-    }
-
-    /// This message, as an answer to another.
-    pub fn replying_to(self, id: MessageId) -> Self {
-        Self {
-            in_reply_to: Some(id),
-            ..self
-        }
-    }
-
     /// What the message says, in as far as this build understands it.
     pub fn body(&self) -> Body<'_> {
-        Body::of(&self.part)
+        Body::of(self)
     }
 
     /// Its bytes, in deterministic CBOR (RFC 8949 §4.2.1).

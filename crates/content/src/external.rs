@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::cbor::{self, Encoder, Written};
 
-/// Where to fetch a part, and how to open it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where to fetch a part, and how to open it. By default, nothing of it is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalPart {
     /// Media type of what is found there; may be empty.
     pub content_type: String,
@@ -38,8 +38,8 @@ pub struct ExternalPart {
     pub filename: String,
 }
 
-/// The key to external content.
-#[derive(Clone)]
+/// The key to external content; empty by default.
+#[derive(Clone, Default)]
 pub struct ContentKey(Zeroizing<Vec<u8>>);
 
 impl ContentKey {

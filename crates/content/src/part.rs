@@ -98,6 +98,24 @@ impl NestedPart {
         }
     }
 
+    /// A part that is kept elsewhere, to be fetched.
+    pub(crate) fn file(file: ExternalPart) -> Self {
+        Self {
+            disposition: Disposition::Attachment,
+            language: String::new(),
+            part: Part::External(Box::new(file)),
+        }
+    }
+
+    /// Media type of what it holds itself or names; empty when it has none.
+    pub(crate) fn content_type(&self) -> &str {
+        match &self.part {
+            Part::Null | Part::Multi { .. } => "",
+            Part::Single { content_type, .. } => content_type,
+            Part::External(part) => &part.content_type,
+        }
+    }
+
     /// This part, for another purpose.
     pub fn with_disposition(self, disposition: Disposition) -> Self {
         Self { disposition, ..self }
@@ -224,6 +242,19 @@ impl PartSemantics {
 }
 
 impl Disposition {
+    /// Whether a part with it is to be shown in its place.
+    pub(crate) const fn is_shown(self) -> bool {
+        matches!(
+            self,
+            Self::Unspecified | Self::Render | Self::Inline | Self::Other(_)
+        )
+    }
+
+    /// Whether a part with it is to be shown or kept.
+    pub(crate) const fn is_file(self) -> bool {
+        self.is_shown() || matches!(self, Self::Attachment)
+    }
+
     /// Its number in the registry.
     pub const fn code(self) -> u8 {
         match self {

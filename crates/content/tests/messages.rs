@@ -1,8 +1,8 @@
 //! What we send, what it looks like, and what becomes of what we do not know.
 
 use content::{
-    Body, Content, Disposition, Error, Expiration, ExtensionKey, MessageId, NestedPart, Part, PartSemantics,
-    TEXT_TYPE, Uris, message_id, message_id_from_uris, room_uri, sender_uri,
+    Body, Content, Disposition, Error, Expiration, ExtensionKey, Message, MessageId, NestedPart, Part,
+    PartSemantics, TEXT_TYPE, Text, Uris, message_id, message_id_from_uris, room_uri, sender_uri,
 };
 use types::{Address, ConversationId, limits};
 
@@ -37,7 +37,17 @@ fn multi(parts: Vec<NestedPart>) -> NestedPart {
 fn text_says_what_it_says() {
     let content = Content::text(SALT, "Добрый вечер, *all*!");
     round_trip(&content);
-    assert_eq!(content.body(), Body::Text("Добрый вечер, *all*!"));
+    let text = Text {
+        text: "Добрый вечер, *all*!",
+        is_markdown: false,
+    };
+    assert_eq!(
+        content.body(),
+        Body::Message(Message {
+            text: Some(text),
+            ..Message::default()
+        })
+    );
     assert_eq!(content.part.disposition, Disposition::Render);
 }
 

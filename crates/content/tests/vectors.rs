@@ -1,6 +1,6 @@
 //! The published examples of the draft, and messages that are none. `vectors/README.md` tells where they are from.
 
-use content::{Content, MessageId, Uris, message_id_from_uris};
+use content::{Body, Content, MessageId, Text, Uris, message_id_from_uris};
 
 /// A name, a line that says what to expect, and the bytes.
 fn read(file: &'static str) -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {
@@ -44,6 +44,46 @@ fn examples_have_their_ids() {
             "{name}"
         );
     }
+}
+
+/// In the order of the file. What is empty here is not understood: a conference, reactions to nothing, and HTML.
+#[test]
+fn examples_are_understood() {
+    let expected = [
+        "Hi everyone, we just shipped release 2.0. __Good  work__!",
+        "Right on! _Congratulations_ 'all!",
+        "reaction ❤",
+        "Kudos to [@Alice Smith](mimi://example.com/u/alice-smith) for making the release happen!",
+        "Right on! _Congratulations_ y'all!",
+        "withdrawal",
+        "withdrawal",
+        "__*VPN GOING DOWN*__ I'm rebooting the VPN in ten minutes unless anyone objects.",
+        "file bigfile.mp4",
+        "",
+        "# Welcome!",
+        "",
+        "",
+    ];
+    let found: Vec<_> = examples()
+        .map(|(_, _, bytes)| match Content::decode(&bytes).unwrap().body() {
+            Body::Message(message) => match (message.text, &message.files[..]) {
+                (
+                    Some(Text {
+                        text,
+                        is_markdown: true,
+                    }),
+                    [],
+                ) => text.to_owned(),
+                (None, [file]) => format!("file {}", file.part.filename),
+                _ => panic!("{message:?}"),
+            },
+            Body::Reaction(emoji) => format!("reaction {emoji}"),
+            Body::Withdrawal => "withdrawal".to_owned(),
+            Body::Unknown { .. } => String::new(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(found, expected);
 }
 
 #[test]

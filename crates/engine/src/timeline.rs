@@ -35,29 +35,43 @@ impl Said<'_> {
         match content.body() {
             // Changes to what was said before are kept as they are; this version does not show them.
             _ if content.replaces.is_some() => Line::Row(self.unknown()),
-            Body::Text(text) => {
-                let message_id = content::message_id(self.content, self.sender, self.conversation);
-                let reply = content.in_reply_to.as_ref().map(MessageId::as_bytes);
-                Line::Row(self.row(RowBody::Text(wire::TextRow {
-                    text: text.to_owned(),
-                    message_id: message_id.as_bytes().to_vec().into(),
-                    in_reply_to: reply.map(|id| id.to_vec().into()).unwrap_or_default(),
-                })))
-            }
-            Body::File(part) => match attachment::unpack(part) {
-                Some(file) => {
+            // Of several things, the first that this version shows.
+            Body::Message(message) => match (message.text, message.files.first()) {
+                (Some(text), _) => {
                     let message_id = content::message_id(self.content, self.sender, self.conversation);
                     let reply = content.in_reply_to.as_ref().map(MessageId::as_bytes);
-                    Line::Row(self.row(RowBody::File(Box::new(wire::FileRow {
+                    Line::Row(self.row(RowBody::Text(wire::TextRow {
+                        text: text.text.to_owned(),
                         message_id: message_id.as_bytes().to_vec().into(),
                         in_reply_to: reply.map(|id| id.to_vec().into()).unwrap_or_default(),
-                        ..file
-                    }))))
+                    })))
                 }
-                None => Line::Row(self.unknown()),
+                (None, Some(file)) => match attachment::unpack(file.part) {
+                    Some(file) => {
+                        let message_id = content::message_id(self.content, self.sender, self.conversation);
+                        let reply = content.in_reply_to.as_ref().map(MessageId::as_bytes);
+                        Line::Row(self.row(RowBody::File(Box::new(wire::FileRow {
+                            message_id: message_id.as_bytes().to_vec().into(),
+                            in_reply_to: reply.map(|id| id.to_vec().into()).unwrap_or_default(),
+                            ..file
+                        }))))
+                    }
+                    None => Line::Row(self.unknown()),
+                },
+                (None, None) => Line::Row(self.unknown()),
             },
             Body::GroupName(name) => Line::Name(name.to_owned()),
-            Body::Unknown { .. } => Line::Row(self.unknown()),
+            // This version does not show these.
+            Body::Reaction(_)
+            | Body::Withdrawal
+            | Body::Poll(_)
+            | Body::Vote(_)
+            | Body::PollEnd
+            | Body::Pin(_)
+            | Body::GroupDescription(_)
+            | Body::GroupPicture(_)
+            | Body::Timer { .. }
+            | Body::Unknown { .. } => Line::Row(self.unknown()),
         }
     }
 
