@@ -693,6 +693,12 @@ pub enum Error {
     /// The server gave another group to rejoin than the one this device was in.
     #[error("the server offers a group for {0} that does not go on from where this device was; not joined")]
     OtherGroup(ConversationId),
+    /// What the account's devices tell each other reaches them differently.
+    #[error(
+        "the server does not show your devices the same of what they tell each other, so that one of them may not know \
+         what you did on another; do not trust it, and tell its operator"
+    )]
+    DevicesApart,
     /// The server's clock and this device's are further apart than they may be.
     #[error(
         "the server's clock is {} minutes {} this device's; set this one if it is wrong, or else tell the server's \

@@ -213,8 +213,8 @@ fn mark_read(
     let seq = seq.min(conversation.state.cursor);
     if seq > conversation.state.read {
         news::read_up_to(core, conversation, seq);
-        let conversation = id.to_bytes();
-        core.tell_devices(News::Read(wire::ReadMark { conversation, seq }));
+        let mark = news::read_mark(core, conversation);
+        core.tell_devices(News::Read(mark));
     }
     Ok(Some(Answer::Done))
 }

@@ -6,16 +6,16 @@
 
 use bytes::Bytes;
 use content::{Envelope, History, Position};
-use mls::{Device, Group};
+use mls::{ConversationKind, Device, Group};
 use sha2::{Digest, Sha256};
 use types::{Address, EntryId, wire};
 use wire::entry_body::Content as EntryContent;
 use wire::{HistoryPosition, HistoryState, NoticeKind};
 
-use crate::Error;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::receive::Place;
+use crate::{Error, Event};
 
 /// Digests that are kept for senders who had not read everything yet when they wrote.
 const RECENT: usize = 128;
@@ -284,6 +284,9 @@ fn say(core: &mut Core, conversation: &mut Conversation, place: Place, by: Strin
         return;
     }
     history.told.push(by.clone());
+    if conversation.kind() == ConversationKind::Account {
+        return core.event(Event::Trouble(Error::DevicesApart));
+    }
     let notice = wire::Notice {
         kind: NoticeKind::HistoryDiffers.into(),
         by,

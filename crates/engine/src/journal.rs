@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
-use types::wire;
+use types::{ConversationId, wire};
 use zeroize::Zeroizing;
 
 use crate::{Effect, Event, PersistId, Write};
@@ -35,8 +35,12 @@ impl Journal {
         self.values.insert(key, None);
     }
 
-    /// Adds a line to a timeline, and shows it.
+    /// Adds a line to a timeline, and shows it. What an account's devices tell each other is nothing to read.
     pub(crate) fn row(&mut self, row: wire::TimelineRow) {
+        let id = ConversationId::try_from(row.conversation.as_ref());
+        if id.is_ok_and(crypto::is_account_conversation) {
+            return;
+        }
         self.rows.push(row.clone());
         self.effect(Effect::Event(Event::Row(row)));
     }

@@ -200,6 +200,7 @@ impl Engine {
 
     pub(crate) fn take_news(&mut self, from: DeviceId, news: News) -> Result<(), Error> {
         match news {
+            News::Read(mark) if mark.incarnation != incarnation(&self.core) => {}
             News::Read(mark) => {
                 let read = |core: &mut Core, conversation: &mut Conversation| {
                     read_up_to(core, conversation, mark.seq);
@@ -450,10 +451,7 @@ impl Engine {
                 everything.push(News::Left(left(conversation)));
             }
             everything.push(News::Settings(settings_of(conversation)));
-            everything.push(News::Read(wire::ReadMark {
-                conversation: conversation.id.to_bytes(),
-                seq: conversation.state.read,
-            }));
+            everything.push(News::Read(read_mark(&self.core, conversation)));
         }
         Ok(everything)
     }
@@ -532,10 +530,7 @@ fn remember(core: &mut Core, change: impl FnOnce(&mut wire::AccountState)) {
 /// Keeps what the person did with a conversation that this device did not get into: it may yet.
 pub(crate) fn put_ahead(core: &mut Core, conversation: &Conversation) {
     let settings = conversation.state.settings.clone();
-    let read = wire::ReadMark {
-        conversation: conversation.id.to_bytes(),
-        seq: conversation.state.read,
-    };
+    let read = read_mark(core, conversation);
     remember(core, |state| {
         state.settings_ahead.extend(settings);
         state.reads_ahead.extend(Some(read).filter(|read| read.seq > 0));
@@ -544,13 +539,14 @@ pub(crate) fn put_ahead(core: &mut Core, conversation: &Conversation) {
 
 /// What was told of a conversation before this device knew it.
 pub(crate) fn place(core: &mut Core, conversation: &mut Conversation) {
+    let life = incarnation(core);
     let Some(account) = &mut core.account else { return };
     let id = conversation.id.to_bytes();
     let (settings, reads) = (&mut account.state.settings_ahead, &mut account.state.reads_ahead);
     let treated = settings.iter().rposition(|settings| settings.conversation == id);
     let read = reads
         .iter()
-        .filter(|mark| mark.conversation == id)
+        .filter(|mark| mark.conversation == id && mark.incarnation == life)
         .map(|mark| mark.seq)
         .max();
     if treated.is_none() && read.is_none() {
@@ -564,6 +560,22 @@ pub(crate) fn place(core: &mut Core, conversation: &mut Conversation) {
         settle(core, conversation, settings);
     }
     read_up_to(core, conversation, read.unwrap_or(0));
+}
+
+/// How far a conversation was read, as it is told.
+pub(crate) fn read_mark(core: &Core, conversation: &Conversation) -> wire::ReadMark {
+    wire::ReadMark {
+        conversation: conversation.id.to_bytes(),
+        seq: conversation.state.read,
+        incarnation: incarnation(core),
+    }
+}
+
+/// Of the server's store, in which seqs count.
+fn incarnation(core: &Core) -> u64 {
+    core.account
+        .as_ref()
+        .map_or(0, |account| account.state.incarnation)
 }
 
 /// Everything up to here was read. It never goes back.

@@ -187,6 +187,9 @@ fn end_if_nobody_stays(core: &mut Core, conversation: &mut Conversation) -> Resu
 
 /// Keeps the place of a message that did not open, so that people see that there was one.
 fn undecryptable(core: &mut Core, conversation: &Conversation, place: Place) {
+    if conversation.kind() == ConversationKind::Account {
+        return core.event(Event::Trouble(Error::DevicesApart));
+    }
     let nobody = wire::TimelineRow {
         conversation: conversation.id.to_bytes(),
         entry_id: place.entry_id.to_bytes(),

@@ -269,12 +269,8 @@ impl Engine {
         }
         if before != 0 {
             account.state.mailbox_cursor = 0;
-            for conversation in self
-                .conversations
-                .values_mut()
-                .filter(|conversation| conversation.is_read())
-            {
-                conversation.state.lost = true;
+            for conversation in self.conversations.values_mut() {
+                conversation.state.lost |= conversation.is_read();
                 // What was read was counted in the other life of the store.
                 conversation.state.read = 0;
                 conversation.keep(&mut self.core.journal);

@@ -118,6 +118,7 @@ impl Failure {
             E::FileChanged(_) => ("file_changed", ""),
             E::FileUnwritten(_) => ("file_unwritten", ""),
             E::Crypto(error) => (crypto(error), ""),
+            E::DevicesApart => ("devices_apart", ""),
             E::OtherGroup(_) => ("other_group", "tell the operator, and compare safety numbers"),
             E::Policy(violation) => (policy(violation), ""),
             E::Mls(_) => ("mls", ""),

@@ -9,6 +9,7 @@ mod honest;
 mod invitations;
 mod keys;
 mod logs;
+mod own;
 mod rejoins;
 mod town;
 mod yard;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use e2e::proxy::{Frame, Proxy, Puppet, Script, tricks};
-use e2e::{Failed, Person, Server};
+use e2e::{Failed, Linking, Person, Server};
 use serde_json::Value;
 use types::ConversationId;
 use types::wire::EntryBody;
@@ -36,6 +36,19 @@ impl Town {
 
     fn person(&self, handle: &str) -> Result<Person> {
         Person::register_at(self.proxy.url(), self.folder.path(), handle)
+    }
+
+    /// Another device of somebody's account, once the two have heard of each other.
+    pub(crate) fn link(&self, person: &Person, name: &str) -> Result<Person> {
+        let mut linking = Linking::start(person, &[])?;
+        let (code, url) = (linking.code()?, self.proxy.url());
+        let device = person.at(&person.home().with_file_name(name));
+        device.run(&["device", "link", &code, "--server", url, "--name", name])?;
+        linking.finish()?;
+        for device in [person, &device, person, &device] {
+            device.run(&["chats"])?;
+        }
+        Ok(device)
     }
 
     /// What somebody submitted last, as the entry that it would become.
