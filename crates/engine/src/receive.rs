@@ -315,8 +315,8 @@ fn enter(
         return end(core, conversation);
     }
     news::offer(core, conversation)?;
-    if conversation.kind() == ConversationKind::Account && !epoch.added.is_empty() {
-        // Whoever came just now has not heard it.
+    if conversation.kind() == ConversationKind::Account && (epoch.rejoined || !epoch.added.is_empty()) {
+        // Whoever came just now, or came back, has not heard it.
         news::ask_for_everything(core);
     }
     if conversation.standing() == Standing::Leaving && !conversation.is_leaving() {
