@@ -278,8 +278,14 @@ impl Contacts {
         };
         // Whatever stands in a certificate under a key that was succeeded is older than the successor's lists.
         let is_late = list.account_key == member.account_key && list.number < member.list_number;
+        // Others must be able to see it, too: from the key of the leaf to that of the list.
+        let leads_here = list.account_key == member.account_key
+            || contact.successions.iter().any(|signed| {
+                Succession::dangerous_decode(signed).is_ok_and(|step| step.old_key == member.account_key)
+            });
         list.recovery_key == member.recovery_key
             && is_known(contact, &bytes(&member.account_key))
+            && leads_here
             && !is_late
             && !list.devices.contains(&member.device_id)
     }

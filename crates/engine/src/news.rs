@@ -307,13 +307,12 @@ impl Engine {
         let Ok(id) = ConversationId::try_from(card.conversation.as_ref()) else {
             return Ok(());
         };
-        let is_over = |known: &Conversation| {
-            let known_until = match known.standing() {
-                Standing::Ended => known.state.last_epoch,
-                Standing::Joining => known.state.came_in_epoch,
-                _ => return false,
-            };
-            known_until < card.epoch
+        let came_in_epoch = card.came_in_epoch.unwrap_or(card.epoch);
+        let is_over = |known: &Conversation| match known.standing() {
+            Standing::Ended if known.state.left => known.state.last_epoch < came_in_epoch,
+            Standing::Ended => known.state.last_epoch < card.epoch,
+            Standing::Joining => known.state.card.as_ref().is_none_or(|told| told.epoch < card.epoch),
+            _ => false,
         };
         let kind = match card.kind() {
             wire::ConversationKind::Direct => ConversationKind::Direct,
@@ -332,7 +331,7 @@ impl Engine {
         conversation.state.name = card.name.clone();
         conversation.state.peer = card.peer.clone();
         conversation.state.invited_by = card.invited_by.clone();
-        conversation.state.came_in_epoch = card.epoch;
+        conversation.state.came_in_epoch = came_in_epoch;
         conversation.state.card = Some(card);
         place(&mut self.core, &mut conversation);
         conversation.keep(&mut self.core.journal);
@@ -647,6 +646,7 @@ pub(crate) fn describe(
         kind: state.kind,
         request: state.standing() == Standing::Request,
         epoch: group.epoch(),
+        came_in_epoch: Some(state.came_in_epoch),
         members: members.collect(),
         name: state.name,
         peer: state.peer,

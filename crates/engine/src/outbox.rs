@@ -397,6 +397,10 @@ pub(crate) fn fail(
         conversation.sync.retry_at = Some(core.now.after(RETRY));
         return rejoin::instead(core, conversation, entry_id);
     }
+    if matches!(item.kind, Kind::Update) {
+        // What made it necessary still does: not again before something else may have happened.
+        conversation.sync.retry_at = Some(core.now.after(RETRY));
+    }
     // Nobody asked for it: those who lost all their devices here are brought in anew where that works.
     conversation.sync.displaced_stay_out |= item.command.is_none() && item.is_commit();
     if !creating {
