@@ -174,16 +174,20 @@ impl Contacts {
             let (account_key, recovery_key) = (bytes(shown.account_key), bytes(shown.recovery_key));
             if contact.account_key.is_empty() {
                 (contact.account_key, contact.recovery_key) = (account_key, recovery_key);
+                learn_old_keys(contact, shown.predecessors.iter().map(bytes));
                 return;
             }
             let same_person = contact.recovery_key == recovery_key;
             if same_person && is_known(contact, &account_key) {
+                if contact.account_key == account_key {
+                    learn_old_keys(contact, shown.predecessors.iter().map(bytes));
+                }
                 return;
             }
             let follows = |key: &PublicKey| contact.account_key.as_ref() == key.as_bytes();
             if same_person && shown.predecessors.iter().any(follows) {
-                let old = std::mem::replace(&mut contact.account_key, account_key);
-                contact.old_keys.push(old);
+                contact.account_key = account_key;
+                learn_old_keys(contact, shown.predecessors.iter().map(bytes));
                 forget_changed(contact);
                 seen = Seen::Succeeded;
                 return;
@@ -212,15 +216,22 @@ impl Contacts {
     pub(crate) fn told(&mut self, journal: &mut Journal, address: &Address, card: &wire::ContactCard) {
         self.update(journal, address, |contact| {
             (contact.accepted, contact.blocked) = (card.accepted, card.blocked);
-            if card.account_key.is_empty() || is_known(contact, &card.account_key) {
+            if card.account_key.is_empty() {
+                return;
+            }
+            if contact.recovery_key == card.recovery_key {
+                learn_old_keys(contact, card.old_keys.iter().cloned());
+            }
+            if is_known(contact, &card.account_key) {
                 return;
             }
             let old = std::mem::replace(&mut contact.account_key, card.account_key.clone());
             if contact.recovery_key != card.recovery_key {
                 contact.recovery_key = card.recovery_key.clone();
                 forget_lists(contact);
+                learn_old_keys(contact, card.old_keys.iter().cloned());
             } else if !old.is_empty() {
-                contact.old_keys.push(old);
+                learn_old_keys(contact, [old]);
             }
             if contact.changed_key == contact.account_key {
                 forget_changed(contact);
@@ -348,6 +359,7 @@ pub(crate) fn card(contact: &wire::ContactState) -> wire::ContactCard {
         list_number: contact.list_number,
         accepted: contact.accepted,
         blocked: contact.blocked,
+        old_keys: contact.old_keys.clone(),
     }
 }
 
@@ -362,6 +374,18 @@ fn bytes(key: &PublicKey) -> Bytes {
 
 fn is_known(contact: &wire::ContactState, account_key: &Bytes) -> bool {
     contact.account_key == *account_key || contact.old_keys.contains(account_key)
+}
+
+/// Keys before the trusted one, which the recovery key has led away from: leaves under them may still be met.
+fn learn_old_keys(contact: &mut wire::ContactState, keys: impl IntoIterator<Item = Bytes>) {
+    for key in keys {
+        if !is_known(contact, &key) {
+            contact.old_keys.push(key);
+        }
+    }
+    if contact.old_keys.contains(&contact.changed_key) {
+        forget_changed(contact);
+    }
 }
 
 fn forget_changed(contact: &mut wire::ContactState) {

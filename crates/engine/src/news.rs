@@ -311,7 +311,11 @@ impl Engine {
         let is_over = |known: &Conversation| match known.standing() {
             Standing::Ended if known.state.left => known.state.last_epoch < came_in_epoch,
             Standing::Ended => known.state.last_epoch < card.epoch,
-            Standing::Joining => known.state.card.as_ref().is_none_or(|told| told.epoch < card.epoch),
+            Standing::Joining => known
+                .state
+                .card
+                .as_ref()
+                .is_none_or(|told| told.epoch < card.epoch),
             _ => false,
         };
         let kind = match card.kind() {
