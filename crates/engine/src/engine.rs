@@ -213,8 +213,11 @@ impl Engine {
             }
             Input::Tick => self.tick(),
         };
-        if let Err(error) = outcome.and_then(|()| self.catch_up()) {
-            self.core.event(Event::Trouble(error));
+        // What was heard before something failed is kept with the rest, and acted on.
+        for outcome in [outcome, self.catch_up()] {
+            if let Err(error) = outcome {
+                self.core.event(Event::Trouble(error));
+            }
         }
         self.connect_if_due();
     }

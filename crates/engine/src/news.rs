@@ -433,6 +433,7 @@ impl Engine {
         let id = crypto::account_conversation(&account.address);
         if let Some(conversation) = self.conversations.get_mut(&id) {
             say(&mut self.core, conversation, everything, device.as_bytes());
+            outbox::flush(&mut self.core, conversation)?;
         }
         Ok(())
     }
