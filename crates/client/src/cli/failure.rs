@@ -157,6 +157,7 @@ fn crypto(error: &crypto::Error) -> &'static str {
         E::Unseal => "other_words",
         E::LinkCode => "link_code",
         E::Link => "link_broken",
+        E::File => "file_damaged",
         _ => "crypto",
     }
 }

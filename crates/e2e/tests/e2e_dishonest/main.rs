@@ -5,6 +5,7 @@
 
 mod commits;
 mod devices;
+mod files;
 mod honest;
 mod invitations;
 mod keys;

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use e2e::proxy::{Script, tricks};
 use types::LogId;
+use types::wire::client_frame::Body as Ask;
 use types::wire::server_frame::Body as Say;
 use types::wire::{self, Trimmed};
 
-use crate::town::{chat, failure, news, notice, puppet, say};
+use crate::town::{Town, chat, failure, news, notice, puppet, say};
 use crate::yard::{Yard, made_up_group, offers};
 
 #[test]
@@ -144,6 +145,41 @@ fn that_its_store_is_another_one() -> Result<()> {
     assert_eq!(news(&yard.boris)?, ["<rejoined>"]);
     say(&yard.anna, &yard.id, "the same as ever")?;
     assert_eq!(news(&yard.boris)?, ["the same as ever"]);
+    Ok(())
+}
+
+#[test]
+fn that_its_store_is_another_one_to_several_devices() -> Result<()> {
+    let (town, [phone, boris]) = Town::with(["anna", "boris"])?;
+    let said = say(&phone, "boris", "hello")?;
+    assert_eq!(boris.inbox()?, ["hello"]);
+    let laptop = town.link(&phone, "laptop")?;
+    for text in ["one", "two", "three"] {
+        say(&boris, &said.conversation, text)?;
+    }
+    laptop.run(&["chats"])?;
+    // What the phone is to be told of this it will be told in the other store, where these numbers come again.
+    let read = laptop.run(&["--offline", "inbox"])?;
+    assert_eq!(read.last().map(|line| &line["text"]), Some(&"three".into()));
+    town.proxy.restart("anna", said.id()?)?;
+    let lies = Script::honest().on_answer(tricks::answer(|to, body| {
+        if let (true, Say::LoggedIn(logged_in)) = (to.is("anna"), body) {
+            logged_in.incarnation ^= 1;
+        }
+    }));
+    // The real one would begin at the beginning for a device that comes from another store.
+    town.proxy.play(lies.on_ask(|_, from, mut frame| {
+        if let (true, Some(Ask::Subscribe(subscribe))) = (from.is("anna"), &mut frame.body) {
+            subscribe.incarnation ^= 1;
+        }
+        vec![frame.into()]
+    }));
+    for device in [&laptop, &phone, &laptop] {
+        device.run(&["chats"])?;
+    }
+    say(&boris, &said.conversation, "good evening")?;
+    assert_eq!(phone.inbox()?, ["good evening"], "nobody has read it yet");
+    assert_eq!(laptop.inbox()?, [""; 0], "now somebody has");
     Ok(())
 }
 

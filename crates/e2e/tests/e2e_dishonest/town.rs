@@ -40,14 +40,21 @@ impl Town {
 
     /// Another device of somebody's account, once the two have heard of each other.
     pub(crate) fn link(&self, person: &Person, name: &str) -> Result<Person> {
-        let mut linking = Linking::start(person, &[])?;
-        let (code, url) = (linking.code()?, self.proxy.url());
-        let device = person.at(&person.home().with_file_name(name));
-        device.run(&["device", "link", &code, "--server", url, "--name", name])?;
-        linking.finish()?;
+        let device = self.let_in(person, name, &[])?;
         for device in [person, &device, person, &device] {
             device.run(&["chats"])?;
         }
+        Ok(device)
+    }
+
+    /// The same, who may not have; each of the two commands has these arguments, too.
+    pub(crate) fn let_in(&self, person: &Person, name: &str, more: &[&str]) -> Result<Person> {
+        let mut linking = Linking::start(person, more)?;
+        let (code, url) = (linking.code()?, self.proxy.url());
+        let device = person.at(&person.home().with_file_name(name));
+        let join = ["device", "link", &code, "--server", url, "--name", name];
+        device.run(&[&join, more].concat())?;
+        linking.finish()?;
         Ok(device)
     }
 
