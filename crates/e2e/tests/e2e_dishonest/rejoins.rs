@@ -154,13 +154,15 @@ fn that_its_store_is_another_one_to_several_devices() -> Result<()> {
     let said = say(&phone, "boris", "hello")?;
     assert_eq!(boris.inbox()?, ["hello"]);
     let laptop = town.link(&phone, "laptop")?;
-    for text in ["one", "two", "three"] {
+    for text in ["one", "two", "three", "four", "five", "six", "seven"] {
         say(&boris, &said.conversation, text)?;
     }
+    assert_eq!(phone.inbox()?.len(), 7);
+    say(&boris, &said.conversation, "eight")?;
     laptop.run(&["chats"])?;
     // What the phone is to be told of this it will be told in the other store, where these numbers come again.
     let read = laptop.run(&["--offline", "inbox"])?;
-    assert_eq!(read.last().map(|line| &line["text"]), Some(&"three".into()));
+    assert_eq!(read.last().map(|line| &line["text"]), Some(&"eight".into()));
     town.proxy.restart("anna", said.id()?)?;
     let lies = Script::honest().on_answer(tricks::answer(|to, body| {
         if let (true, Say::LoggedIn(logged_in)) = (to.is("anna"), body) {
