@@ -65,7 +65,9 @@ impl<'a> Proposal<'a> {
         if ever.iter().any(|known| added.contains(&known.device_id)) {
             return Err(comes_back());
         }
-        if ever.len() + added.len() > limits::DEVICES_EVER {
+        // Whoever has nothing but the account key cannot use them all up for the one who has the recovery words.
+        let is_succession = self.request.succession.is_some();
+        if !is_succession && ever.len() + added.len() > limits::DEVICES_EVER {
             let what = "An account, with all that were removed,";
             return Err(Refusal::too_large(what, limits::DEVICES_EVER, "devices"));
         }

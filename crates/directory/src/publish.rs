@@ -187,6 +187,7 @@ fn inspect_one(
     if member.device_id != owner.device_id
         || member.address != owner.address
         || member.account_key != owner.account_key
+        || member.recovery_key != owner.recovery_key
     {
         let message = "This key package belongs to another device. Publish your own.";
         return Err(Refusal::new(RefusalCode::BadKeyPackage, message));

@@ -102,6 +102,7 @@ impl Engine {
             (Request::ChangeDevices, ServerBody::DevicesChanged(_)) => self.devices_changed(),
             (Request::LookUpOwn, ServerBody::Accounts(accounts)) => self.looked_up_own(&accounts),
             (Request::ListDevices(command), ServerBody::Devices(devices)) => {
+                self.asked.remove(&command);
                 self.listed_devices(command, &devices);
                 Ok(())
             }
@@ -110,6 +111,7 @@ impl Engine {
                 Ok(())
             }
             (Request::Vault(command), answer) => {
+                self.asked.remove(&command);
                 self.vault_answered(command, answer);
                 Ok(())
             }
@@ -179,6 +181,7 @@ impl Engine {
                 Ok(())
             }
             Request::ListDevices(command) | Request::Vault(command) => {
+                self.asked.remove(&command);
                 self.core.done(Some(command), Err(Error::Refused(refusal)));
                 Ok(())
             }

@@ -212,31 +212,32 @@ impl Contacts {
         });
     }
 
-    /// Takes over what another device of this account knows of somebody.
-    pub(crate) fn told(&mut self, journal: &mut Journal, address: &Address, card: &wire::ContactCard) {
+    /// Takes over what another device of this account knows of somebody. Keys, only of whom this device has none: one
+    /// that succeeds them it sees with a proof, and any other is for the person to accept here, too. Whether there is
+    /// such a one.
+    pub(crate) fn told(
+        &mut self,
+        journal: &mut Journal,
+        address: &Address,
+        card: &wire::ContactCard,
+    ) -> bool {
+        let mut is_changed = false;
         self.update(journal, address, |contact| {
             (contact.accepted, contact.blocked) = (card.accepted, card.blocked);
             if card.account_key.is_empty() {
                 return;
             }
-            if contact.recovery_key == card.recovery_key {
-                learn_old_keys(contact, card.old_keys.iter().cloned());
-            }
-            if is_known(contact, &card.account_key) {
-                return;
-            }
-            let old = std::mem::replace(&mut contact.account_key, card.account_key.clone());
-            if contact.recovery_key != card.recovery_key {
+            if contact.account_key.is_empty() {
+                contact.account_key = card.account_key.clone();
                 contact.recovery_key = card.recovery_key.clone();
-                forget_lists(contact);
                 learn_old_keys(contact, card.old_keys.iter().cloned());
-            } else if !old.is_empty() {
-                learn_old_keys(contact, [old]);
-            }
-            if contact.changed_key == contact.account_key {
-                forget_changed(contact);
+            } else if contact.recovery_key != card.recovery_key {
+                is_changed = contact.changed_key != card.account_key;
+                contact.changed_key = card.account_key.clone();
+                contact.changed_recovery_key = card.recovery_key.clone();
             }
         });
+        is_changed
     }
 
     /// Takes in what the server says of an account, unless its list is older than one that was seen.
@@ -328,7 +329,10 @@ impl Contacts {
                 .as_ref()
                 .is_some_and(|known| known.list != signed.list)
         };
-        list.number < contact.list_number || list.number == contact.list_number && differs()
+        // Whoever had a key before the present one may sign lists with any number.
+        contact.old_keys.contains(&bytes(&list.account_key))
+            || list.number < contact.list_number
+            || list.number == contact.list_number && differs()
     }
 
     fn remember_list(

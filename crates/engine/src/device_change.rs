@@ -75,8 +75,7 @@ pub(crate) fn link(basis: &Basis<'_>, device_key: &PublicKey, managing: bool) ->
             limit: limits::DEVICES,
         });
     }
-    let number = basis.list.number + 1;
-    let certificate = basis.certify(basis.account_key, device_key, managing, number, basis.successions);
+    let certificate = basis.certify_next(device_key, managing);
     Ok(Made {
         change: wire::ChangeDevices {
             device_list: Some(basis.sign_list(basis.account_key, &devices)),
@@ -165,6 +164,16 @@ impl Basis<'_> {
             recovery_key: self.list.recovery_key,
         };
         DeviceList::sign(key, &subject)
+    }
+
+    /// The certificate of a device that comes in with the next list.
+    pub(crate) fn certify_next(
+        &self,
+        device_key: &PublicKey,
+        managing: bool,
+    ) -> wire::SignedDeviceCertificate {
+        let number = self.list.number + 1;
+        self.certify(self.account_key, device_key, managing, number, self.successions)
     }
 
     fn certify(

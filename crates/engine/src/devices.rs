@@ -51,8 +51,6 @@ impl Engine {
         if !account.list.devices.contains(&device) {
             return Err(Error::NoDevice(device));
         }
-        let is_plain = |known: &DeviceCertificate| known.device_id == device && !known.managing;
-        let words = words.filter(|_| !account.devices.iter().any(is_plain));
         let wanted = Wanted::Revoke {
             devices: vec![device],
             words,
@@ -156,7 +154,7 @@ impl Engine {
         Ok(())
     }
 
-    fn is_entering(&self) -> bool {
+    pub(crate) fn is_entering(&self) -> bool {
         self.core
             .account
             .as_ref()
@@ -290,6 +288,7 @@ impl Engine {
 
     /// Asks when the devices were last there; the answer completes the command.
     pub(crate) fn list_devices(&mut self, command: CommandId) {
+        self.asked.insert(command, Command::Devices);
         self.core.request(
             Request::ListDevices(command),
             Body::ListDevices(wire::ListDevices {}),
@@ -372,6 +371,19 @@ pub(crate) fn look_up_own(core: &mut Core) {
     core.request(Request::LookUpOwn, Body::LookUpAccounts(look_up));
 }
 
+/// Another device tells of a new list. It is the server's to show it, with all certificates, and no older one any more.
+pub(crate) fn heard_of_list(core: &mut Core, signed: &wire::SignedDeviceList) {
+    if let Some(account) = &mut core.account
+        && let Ok(list) = crypto::DeviceList::verify(signed)
+        && list.address == account.address
+        && list.account_key == account.certificate.account_key
+    {
+        account.state.heard_list = account.state.heard_list.max(list.number);
+        core.keep_account();
+    }
+    look_up_own(core);
+}
+
 pub(crate) fn take_name(core: &mut Core, named: wire::DeviceName) {
     let Some(account) = &mut core.account else { return };
     let names = &mut account.state.device_names;
@@ -414,6 +426,10 @@ impl Account {
     fn saw(&mut self, shown: &wire::Account) -> Result<bool, Error> {
         let checked = Checked::of(&self.address, shown)?;
         let list = &checked.list;
+        if list.number < self.state.heard_list {
+            // Another device of the account has told of a newer one.
+            return Err(Error::OldDeviceList(self.address.clone()));
+        }
         let certified = |device: &DeviceId| {
             let mut certificates = checked.certificates.iter();
             certificates.any(|certificate| certificate.device_id == *device)

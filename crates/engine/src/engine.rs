@@ -80,6 +80,8 @@ pub struct Engine {
     pub(crate) own_is_known: bool,
     /// Commands that wait for that.
     pub(crate) deferred: Vec<(CommandId, Command)>,
+    /// What the server was asked for, to be asked again should the connection break.
+    pub(crate) asked: BTreeMap<CommandId, Command>,
     /// Files on their way, by name.
     pub(crate) transfers: BTreeMap<Vec<u8>, Transfer>,
     pub(crate) last_transfer: TransferId,
@@ -166,6 +168,7 @@ impl Engine {
             let_in_here: BTreeSet::new(),
             own_is_known: false,
             deferred: Vec::new(),
+            asked: BTreeMap::new(),
             transfers,
             last_transfer: 0,
             deleting: None,
@@ -407,6 +410,7 @@ impl Engine {
             self.core.link.phase = Phase::Down { connect_at: None };
         }
         self.own_is_known = false;
+        self.deferred.extend(std::mem::take(&mut self.asked));
         // A meeting ends with the connection, and the code with it.
         self.link_failed(Error::LinkBroken);
         if let Some(joining) = self

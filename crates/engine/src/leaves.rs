@@ -47,8 +47,9 @@ pub(crate) fn changes(core: &Core, group: &Group, going: &[u32]) -> Result<Vec<C
     let gone = revoked(core, &members);
     let others = gone.iter().filter(|member| !going.contains(&member.leaf));
     let mut changes: Vec<Change> = others.map(|member| Change::Remove(member.leaf)).collect();
-    if !gone.is_empty() {
-        changes.push(Change::Evidence(evidence(core, &gone)?));
+    let evidence = evidence(core, &gone)?;
+    if !evidence.device_lists.is_empty() {
+        changes.push(Change::Evidence(evidence));
     }
     if is_renewal_due(core, group) {
         changes.push(core.account()?.mls.recertification());
@@ -96,11 +97,15 @@ fn is_renewal_due(core: &Core, group: &Group) -> bool {
     own.is_some_and(|own| own.account_key != account.certificate.account_key)
 }
 
+/// The lists that these leaves' devices are missing from, where there is one. A leaf that has nothing of this account but
+/// the address is not in any, and removing it needs no evidence.
 fn evidence(core: &Core, gone: &[Member]) -> Result<wire::Revocation, Error> {
     let account = core.account()?;
-    let addresses: BTreeSet<Address> = gone.iter().map(|member| member.address.clone()).collect();
+    let (own, others): (Vec<&Member>, Vec<&Member>) =
+        gone.iter().partition(|member| member.address == account.address);
+    let addresses: BTreeSet<Address> = others.iter().map(|member| member.address.clone()).collect();
     let mut evidence = core.contacts.evidence(&addresses);
-    if addresses.contains(&account.address) {
+    if own.into_iter().any(|member| account.is_own_leaf(member)) {
         evidence.device_lists.extend(account.state.device_list.clone());
         let certificate = account.state.certificate.iter();
         evidence

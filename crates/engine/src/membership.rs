@@ -231,7 +231,8 @@ fn adds(
         let Some(list) = accounts.get(&member.address).or(own) else {
             return Err(Error::Forged(member.address));
         };
-        if member.account_key != list.account_key || !list.devices.contains(&member.device_id) {
+        let is_theirs = member.account_key == list.account_key && member.recovery_key == list.recovery_key;
+        if !is_theirs || !list.devices.contains(&member.device_id) {
             return Err(Error::Forged(member.address));
         }
         missing.remove(&member.address);
@@ -390,7 +391,10 @@ pub(crate) fn looked_up_revoked(
         match core.contacts.look_up(&mut core.journal, &address, account) {
             Ok((_, seen)) => core.say_seen(conversation.id, &address, seen),
             Err(Error::OldDeviceList(_)) if core.link.crossed => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                conversation.sync.retry_at = Some(core.now.after(outbox::RETRY));
+                return Err(error);
+            }
         }
     }
     if !leaves::need_commit(core, conversation)? {

@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// A snapshot fills in what this device does not know; what it knows stays. Whether there is anything to take over.
-    fn fills_in(&self, news: &mut News) -> bool {
+    pub(crate) fn fills_in(&self, news: &mut News) -> bool {
         let Some(account) = &self.core.account else {
             return false;
         };
@@ -146,7 +146,7 @@ impl Engine {
         }
     }
 
-    fn has_heard_of(&self, news: &News) -> bool {
+    pub(crate) fn has_heard_of(&self, news: &News) -> bool {
         if let News::Read(_) = news {
             return false;
         }
@@ -174,7 +174,7 @@ impl Engine {
         }
     }
 
-    fn has_later_word(&self, news: &News) -> Result<bool, Error> {
+    pub(crate) fn has_later_word(&self, news: &News) -> Result<bool, Error> {
         if let News::Read(_) = news {
             // What was read never goes back, so the order does not matter.
             return Ok(false);
@@ -220,7 +220,7 @@ impl Engine {
             News::Contact(card) => self.take_contact(&card),
             News::DeviceName(name) => devices::take_name(&mut self.core, name),
             // The list itself is the server's to show; that there is a new one is enough.
-            News::DeviceList(_) => devices::look_up_own(&mut self.core),
+            News::DeviceList(list) => devices::heard_of_list(&mut self.core, &list),
             News::Conversation(card) => self.take_conversation(card)?,
             News::SnapshotWanted(newcomer) => {
                 self.newcomer(newcomer);
@@ -296,7 +296,9 @@ impl Engine {
         if self.core.is_self(&address) {
             return;
         }
-        self.core.contacts.told(&mut self.core.journal, &address, card);
+        if self.core.contacts.told(&mut self.core.journal, &address, card) {
+            self.core.event(Event::KeyChanged(address.clone()));
+        }
         if card.accepted {
             self.core.let_in.push(address);
         }

@@ -212,6 +212,12 @@ pub(crate) fn accepted(
         return Ok(());
     };
     let kind = item.kind.clone();
+    let is_ahead = seq > conversation.state.cursor + 1;
+    if conversation.kind() == ConversationKind::Account && matches!(kind, Kind::Message(_)) && is_ahead {
+        // What others said before it is still to be heard, and must find that this device has the later word: it is done
+        // when it comes in its place.
+        return Ok(());
+    }
     if !matches!(kind, Kind::Create(_)) {
         history::accepted(core, conversation, entry_id, seq);
     }

@@ -96,13 +96,7 @@ impl Recovering {
         rng: &Rng,
     ) -> Result<device_change::Made, Error> {
         // Certified under the key that goes, only to be certified anew by the one that comes.
-        let entered = device_change::link(basis, &device_key.public(), true)?;
-        let signed = entered
-            .change
-            .device_certificates
-            .last()
-            .cloned()
-            .unwrap_or_default();
+        let signed = basis.certify_next(&device_key.public(), true);
         let certificate = DeviceCertificate::dangerous_decode(&signed)?;
         let this = certificate.device_id;
         let basis = Basis {

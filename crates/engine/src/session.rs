@@ -50,7 +50,7 @@ impl Engine {
                 self.begin_join();
                 Ok(())
             }
-            Some(Beginning::Recover(recovering)) if self.core.account.is_none() => {
+            Some(Beginning::Recover(recovering)) if !self.is_entering() => {
                 let ask = recovering.ask(&challenge);
                 self.core
                     .request(Request::Recover, ClientBody::FetchRecovery(ask));

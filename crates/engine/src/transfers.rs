@@ -417,6 +417,13 @@ impl Engine {
             return;
         };
         let Some(done) = written else {
+            if matches!(transfer.state.way, Some(Way::Download(1..))) {
+                // What was there before may be gone; a disk that refuses will do so again.
+                transfer.state.way = Some(Way::Download(0));
+                transfer.run = None;
+                self.core.journal.put(keys::transfer(&name), &transfer.state);
+                return self.run_transfers();
+            }
             let place = transfer.state.place.clone();
             return self.transfer_failed(&name, Error::FileUnwritten(place));
         };

@@ -66,6 +66,7 @@ impl Engine {
             self.deferred.push((id, command.clone()));
             return Some(Ok(()));
         }
+        self.asked.insert(id, command.clone());
         self.core.request(Request::Vault(id), ask);
         Some(Ok(()))
     }
@@ -204,8 +205,11 @@ impl Engine {
     /// Takes back what a backup or an archive holds, as if another device of the account had told it.
     fn take_back(&mut self, command: CommandId, changes: &[wire::AccountChange]) -> Result<(), Error> {
         let from = self.core.account()?.device_id;
-        for change in changes.iter().filter_map(|change| change.change.clone()) {
-            self.take_news(from, change)?;
+        for mut change in changes.iter().filter_map(|change| change.change.clone()) {
+            // What this device knows is newer than any backup.
+            if self.fills_in(&mut change) && !self.has_later_word(&change)? && !self.has_heard_of(&change) {
+                self.take_news(from, change)?;
+            }
         }
         self.core.done(Some(command), Ok(Answer::Done));
         Ok(())

@@ -117,6 +117,10 @@ fn write(place: &Path, offset: u64, bytes: &[u8], sync: bool) -> io::Result<()> 
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(unfinished(place))?;
+    if file.metadata()?.len() < offset {
+        // What was here is gone: what comes would stand behind a hole.
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     file.write_all_at(bytes, offset)?;
     file.set_len(offset + bytes.len() as u64)?;
     if sync { file.sync_all() } else { Ok(()) }

@@ -11,6 +11,7 @@ mod invitations;
 mod keys;
 mod logs;
 mod own;
+mod recovery;
 mod rejoins;
 mod town;
 mod yard;

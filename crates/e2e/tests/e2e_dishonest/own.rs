@@ -34,7 +34,10 @@ impl Household {
         let direct = say(&phone, "boris", "hello")?.conversation;
         assert_eq!(boris.inbox()?, ["hello"]);
         let laptop = town.link(&phone, "laptop")?;
-        let own = (device_id(&laptop)?, LogId::Conversation(own_conversation(&phone)?));
+        let own = (
+            device_id(&laptop)?,
+            LogId::Conversation(own_conversation(&phone)?),
+        );
         Ok(Self {
             town,
             phone,
@@ -89,7 +92,11 @@ fn to_leave_out_what_ones_devices_tell_each_other() -> Result<()> {
     let household = Household::new()?;
     household.shows(tricks::leave_out("anna", first(is_message)));
     household.phone.run(&["block", "boris"])?;
-    assert_eq!(household.ask_the_laptop()?, (false, false), "nothing is there to compare");
+    assert_eq!(
+        household.ask_the_laptop()?,
+        (false, false),
+        "nothing is there to compare"
+    );
     household.phone.run(&["mute", &household.direct])?;
     assert_eq!(household.ask_the_laptop()?, (true, true));
     assert_eq!(household.ask_the_laptop()?, (true, false), "it is said once");
@@ -106,7 +113,11 @@ fn to_show_ones_devices_in_another_order_what_they_tell_each_other() -> Result<(
     household.shows(tricks::put_after_the_next("anna", first(is_message)));
     household.phone.run(&["mute", &household.direct])?;
     household.phone.run(&["mute", &household.direct, "--off"])?;
-    assert_eq!(household.ask_the_laptop()?, (true, true), "the last word is another one there");
+    assert_eq!(
+        household.ask_the_laptop()?,
+        (true, true),
+        "the last word is another one there"
+    );
     Ok(())
 }
 
@@ -116,14 +127,19 @@ fn to_garble_what_ones_devices_tell_each_other() -> Result<()> {
     let mut which = first(is_message);
     household.shows(tricks::change("anna", move |entry| {
         if which(entry)
-            && let Some(Content::Application(bytes)) = entry.body.as_mut().and_then(|body| body.content.as_mut())
+            && let Some(Content::Application(bytes)) =
+                entry.body.as_mut().and_then(|body| body.content.as_mut())
         {
             *bytes = bytes.iter().map(|byte| byte ^ 1).collect();
         }
     }));
     household.phone.run(&["mute", &household.direct])?;
     assert_eq!(household.ask_the_laptop()?, (false, true));
-    assert_eq!(news(&household.laptop)?, ["<joined>"], "there is nothing of it to read");
+    assert_eq!(
+        news(&household.laptop)?,
+        ["<joined>"],
+        "there is nothing of it to read"
+    );
     Ok(())
 }
 
@@ -150,7 +166,11 @@ fn a_group_of_its_own_in_the_place_of_ones_own_conversation() -> Result<()> {
         _ => false,
     };
     assert!(!town.proxy.seen().iter().any(is_said_there), "neither came in");
-    assert_eq!(laptop.run(&["--offline", "chats"])?.len(), 0, "nor was anything told");
+    assert_eq!(
+        laptop.run(&["--offline", "chats"])?.len(),
+        0,
+        "nor was anything told"
+    );
 
     town.proxy.play(Script::honest());
     for device in [&anna, &laptop, &anna, &laptop] {
@@ -185,7 +205,13 @@ fn another_group_than_the_one_that_a_new_device_was_told_of() -> Result<()> {
     let outsider = puppet("eve", 2);
     let mut wire = outsider.register(town.server.url())?;
     let epoch = chat(&anna, &yard)?.1;
-    let made_up = made_up_group(&outsider, &mut wire, id(&yard)?, epoch + 1, &["anna@town.example"])?;
+    let made_up = made_up_group(
+        &outsider,
+        &mut wire,
+        id(&yard)?,
+        epoch + 1,
+        &["anna@town.example"],
+    )?;
     town.proxy.play(offers(id(&yard)?, made_up.group.offer()?));
     let laptop = town.let_in(&anna, "laptop", &["--timeout", "5"])?;
     assert_eq!(chat(&laptop, &yard)?, ("joining".to_owned(), 0, Vec::new()));

@@ -176,7 +176,7 @@ fn that_its_store_is_another_one_to_several_devices() -> Result<()> {
         }
         vec![frame.into()]
     }));
-    for device in [&laptop, &phone, &laptop] {
+    for device in [&phone, &laptop, &phone] {
         device.run(&["chats"])?;
     }
     say(&boris, &said.conversation, "good evening")?;
