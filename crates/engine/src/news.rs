@@ -228,10 +228,8 @@ impl Engine {
             News::SnapshotTold(newcomer) => self.told(from, &newcomer),
             News::ConversationWanted(id) => {
                 let id = ConversationId::try_from(id.as_ref()).ok();
-                if let Some(conversation) = id.and_then(|id| self.conversations.get_mut(&id))
-                    && let Some(card) = describe(&self.core, conversation)?
-                {
-                    self.core.tell_devices(News::Conversation(card));
+                if let Some(conversation) = id.and_then(|id| self.conversations.get_mut(&id)) {
+                    answer(&mut self.core, conversation)?;
                 }
             }
             News::Left(left) => self.leave_after(&left)?,
@@ -257,12 +255,20 @@ impl Engine {
     fn leave_after(&mut self, left: &wire::ConversationLeft) -> Result<(), Error> {
         let id = ConversationId::try_from(left.conversation.as_ref()).ok();
         let Some(conversation) = id.and_then(|id| self.conversations.get_mut(&id)) else {
+            remember(&mut self.core, |state| state.left_ahead.push(left.clone()));
             return Ok(());
         };
         let is_that = conversation.state.came_in_epoch <= left.epoch;
         let group = conversation.group(&self.core.account()?.mls)?;
         let alone = group.is_some_and(|group| group.accounts().len() <= 1);
         match conversation.standing() {
+            Standing::Joining if is_that => {
+                rejoin::give_up(&mut self.core, conversation);
+                // A card may be on its way from a device that does not know it yet.
+                remember(&mut self.core, |state| state.left_ahead.push(left.clone()));
+                Ok(())
+            }
+            _ if left.over => Ok(()),
             Standing::Active | Standing::Request if is_that && alone => {
                 receive::end(&mut self.core, conversation)
             }
@@ -271,10 +277,6 @@ impl Engine {
             {
                 self.core.enqueue(conversation, Kind::Leave, None);
                 outbox::flush(&mut self.core, conversation)
-            }
-            Standing::Joining if is_that => {
-                rejoin::give_up(&mut self.core, conversation);
-                Ok(())
             }
             _ => Ok(()),
         }
@@ -327,6 +329,12 @@ impl Engine {
         };
         if !self.conversations.get(&id).is_none_or(is_over) {
             self.let_in_as(id, &card);
+            return Ok(());
+        }
+        let has_left = |left: &wire::ConversationLeft| {
+            left.conversation == card.conversation && left.epoch >= came_in_epoch
+        };
+        if self.core.account()?.state.left_ahead.iter().any(has_left) {
             return Ok(());
         }
         let before = self.conversations.remove(&id);
@@ -520,17 +528,38 @@ pub(crate) fn left(conversation: &Conversation) -> wire::ConversationLeft {
     wire::ConversationLeft {
         conversation: conversation.id.to_bytes(),
         epoch: conversation.state.last_epoch,
+        over: false,
     }
+}
+
+/// A device of the account could not come in by what it was told of this conversation.
+fn answer(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    if let Some(card) = describe(core, conversation)? {
+        core.tell_devices(News::Conversation(card));
+    } else if conversation.standing() == Standing::Ended {
+        let over = wire::ConversationLeft {
+            over: true,
+            ..left(conversation)
+        };
+        core.tell_devices(News::Left(over));
+    }
+    Ok(())
 }
 
 /// Something was told of a conversation that this device is about to hear of.
 fn remember(core: &mut Core, change: impl FnOnce(&mut wire::AccountState)) {
     let Some(account) = &mut core.account else { return };
     change(&mut account.state);
-    let (settings, reads) = (&mut account.state.settings_ahead, &mut account.state.reads_ahead);
-    settings.drain(..settings.len().saturating_sub(AHEAD));
-    reads.drain(..reads.len().saturating_sub(AHEAD));
+    let state = &mut account.state;
+    shorten(&mut state.settings_ahead);
+    shorten(&mut state.reads_ahead);
+    shorten(&mut state.left_ahead);
     core.keep_account();
+}
+
+/// Lets go of the oldest.
+fn shorten<T>(ahead: &mut Vec<T>) {
+    ahead.drain(..ahead.len().saturating_sub(AHEAD));
 }
 
 /// Keeps what the person did with a conversation that this device did not get into: it may yet.
