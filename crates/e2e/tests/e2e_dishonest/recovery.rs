@@ -305,13 +305,13 @@ fn parts_of_a_backup_in_each_others_place() -> Result<()> {
         lost.back_up()?;
     }
     let blobs = lost.blobs();
-    let others: BTreeMap<Bytes, Vec<u8>> = blobs.keys().cloned().zip(blobs.values().rev().cloned()).collect();
+    let next = blobs.values().cycle().skip(1).cloned();
+    let others: BTreeMap<Bytes, Vec<u8>> = blobs.keys().cloned().zip(next).collect();
     let manifest = lost.back_up()?;
     lost.town.proxy.play(gives(manifest, move |fetch| {
         others.get(&fetch.blob).cloned().map(Bytes::from)
     }));
     let history = lost.recover()?;
-    eprintln!("{history} {}", lost.blobs().len());
     assert_ne!(history["parts_lost"], 0);
     assert_eq!(history["lines"], 0);
     Ok(())
