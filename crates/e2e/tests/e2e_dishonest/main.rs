@@ -13,5 +13,6 @@ mod logs;
 mod own;
 mod recovery;
 mod rejoins;
+mod table;
 mod town;
 mod yard;
