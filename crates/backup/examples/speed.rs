@@ -75,6 +75,7 @@ fn row(seq: u64, rng: &Rng) -> Result<Frame, backup::Error> {
         seq,
         sender: "somebody@town.example".to_owned(),
         at_ms: 1_700_000_000_000 + seq,
+        took: None,
         body: Some(wire::timeline_row::Body::Text(text)),
     };
     Row::new(1, row).map(Frame::Row)

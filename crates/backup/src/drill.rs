@@ -237,7 +237,7 @@ impl Drill {
             return;
         }
         self.report.rows += 1;
-        if let Some(blob) = row.file() {
+        for blob in row.files() {
             self.file(place.row_id(), blob);
         }
     }

@@ -4,7 +4,6 @@ use prost::Message as _;
 use types::{BlobId, wire};
 use wire::account_change::Change;
 use wire::backup_frame::Frame as Kind;
-use wire::timeline_row::Body;
 
 use crate::{Error, FRAME_BYTES, Place};
 
@@ -56,12 +55,12 @@ impl Row {
         *self.row
     }
 
-    /// The blob of the file that it speaks of.
-    pub fn file(&self) -> Option<BlobId> {
-        match &self.row.body {
-            Some(Body::File(file)) => BlobId::try_from(file.blob.as_ref()).ok(),
-            _ => None,
-        }
+    /// The blobs of the files that it speaks of.
+    pub fn files(&self) -> Vec<BlobId> {
+        let files = timeline::files(&self.row).into_iter();
+        files
+            .filter_map(|file| BlobId::try_from(file.blob.as_ref()).ok())
+            .collect()
     }
 }
 

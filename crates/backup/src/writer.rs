@@ -113,7 +113,7 @@ impl SegmentWriter {
         self.counts.rows += 1;
         let at = Timestamp::from_ms(row.row().at_ms);
         self.segment.newest = self.segment.newest.max(at);
-        self.files.extend(row.file().map(|blob| File {
+        self.files.extend(row.files().into_iter().map(|blob| File {
             conversation: place.conversation,
             entry_id: place.entry_id,
             blob,

@@ -47,6 +47,7 @@ fn row(place: Place, sender: &str, body: Body) -> Frame {
         seq: place.seq,
         sender: sender.to_owned(),
         at_ms: 1_700_000_000_000 + place.seq,
+        took: None,
         body: Some(body),
     };
     Frame::Row(Row::new(place.incarnation, row).unwrap())

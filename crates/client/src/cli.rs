@@ -11,6 +11,7 @@ mod host;
 mod interrupts;
 mod link_url;
 mod meter;
+mod moment;
 mod names;
 mod notice;
 mod object;

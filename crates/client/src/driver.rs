@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{AccountView, Answer, Command, ConversationView, DeviceView, Engine, Event};
+use engine::{AccountView, Answer, Command, ConversationView, DeviceView, Engine, Event, ScheduledView};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use types::wire::TimelineRow;
@@ -88,6 +88,7 @@ impl Client {
         }
         let open = tokio::task::spawn_blocking(move || open(&home, server, options.engine));
         let (store, engine, server) = open.await.map_err(|_| Error::Closed)??;
+        let expiry = store.next_expiry()?;
         let server = match server {
             _ if offline => None,
             None => return Err(Error::NoServer),
@@ -102,6 +103,7 @@ impl Client {
         let task = Task::new(
             engine,
             store.clone(),
+            expiry,
             task::Outside {
                 server,
                 timing,
@@ -188,6 +190,14 @@ impl Client {
         self.view(|engine| engine.next_wakeup()).await
     }
 
+    /// Everything that is to be said later, the soonest first.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Closed`].
+    pub async fn scheduled(&self) -> Result<Vec<ScheduledView>, Error> {
+        self.view(|engine| engine.scheduled()).await
+    }
+
     /// The account's devices, as far as this one knows without asking the server.
     ///
     /// # Errors
@@ -229,9 +239,23 @@ impl Client {
         conversation: ConversationId,
         limit: usize,
     ) -> Result<Vec<TimelineRow>, Error> {
-        self.store
-            .with(move |store| store.timeline(conversation, limit))
+        self.ask_store(move |store| store.timeline(conversation, limit))
             .await
+    }
+
+    /// Asks the store for something, once everything whose time is over is gone.
+    ///
+    /// # Errors
+    /// What the store answers; [`Error::Closed`].
+    pub async fn ask_store<R: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Store) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let asked = move |store: &mut Store| {
+            store.sweep(system::now())?;
+            ask(store)
+        };
+        self.store.with(asked).await
     }
 
     /// One line ([`Store::row`]).
@@ -258,8 +282,7 @@ impl Client {
         place: Place,
         limit: usize,
     ) -> Result<(Vec<TimelineRow>, Place), Error> {
-        self.store
-            .with(move |store| store.lines_after(conversation, place, limit))
+        self.ask_store(move |store| store.lines_after(conversation, place, limit))
             .await
     }
 
@@ -268,7 +291,7 @@ impl Client {
     /// # Errors
     /// [`Error::ReadStore`], [`Error::Damaged`], [`Error::Closed`].
     pub async fn line_counts(&self) -> Result<BTreeMap<ConversationId, usize>, Error> {
-        self.store.with(|store| store.line_counts()).await
+        self.ask_store(|store| store.line_counts()).await
     }
 
     /// What came to any conversation after `arrival` ([`Store::arrived_after`]).
@@ -276,8 +299,7 @@ impl Client {
     /// # Errors
     /// [`Error::ReadStore`], [`Error::Damaged`], [`Error::Closed`].
     pub async fn arrived_after(&self, arrival: Arrival, limit: usize) -> Result<Vec<Arrived>, Error> {
-        self.store
-            .with(move |store| store.arrived_after(arrival, limit))
+        self.ask_store(move |store| store.arrived_after(arrival, limit))
             .await
     }
 
@@ -349,6 +371,7 @@ fn open(
 ) -> Result<(Store, Engine, Option<ServerUrl>), Error> {
     let mut store = Store::open(home)?;
     let seed = system::seed().map_err(Error::Randomness)?;
+    store.sweep(system::now())?;
     let engine = Engine::open(config, crypto::Rng::from_seed(*seed), store.state()?)?;
     let registered = engine.account().is_some_and(|account| account.registered);
     match &server {

@@ -10,6 +10,7 @@ mod folder;
 mod html;
 mod index;
 mod line;
+mod more;
 
 #[cfg(test)]
 mod tests;

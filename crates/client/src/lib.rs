@@ -9,6 +9,7 @@ mod export;
 mod home;
 mod server_url;
 mod system;
+mod told;
 
 pub mod backup;
 pub mod cli;

@@ -5,9 +5,14 @@
 //! starts anew and when the store is opened or closed.
 
 mod archive;
+mod enclosed;
+mod index;
+mod lines;
 pub(crate) mod local;
 mod logs;
 mod schema;
+mod search;
+mod shelf;
 mod timeline;
 
 #[cfg(test)]
@@ -23,6 +28,8 @@ use crate::Error;
 use crate::home::Home;
 
 pub(crate) use archive::{After, Restored};
+pub use lines::{Line, Quote};
+pub use search::{Found, Search};
 pub use timeline::{Arrival, Arrived, Place};
 
 const FILE: &str = "veche.db";
@@ -72,6 +79,7 @@ impl Store {
             incarnation: 0,
         };
         store.incarnation = logs::incarnation(&store)?;
+        store.discard_files()?;
         Ok(store)
     }
 
@@ -111,14 +119,17 @@ impl Store {
                 .try_for_each(|write| apply_one(transaction, write, &mut incarnation))
         })?;
         self.incarnation = incarnation;
-        Ok(())
+        self.discard_files()
     }
 
     /// Closes the store, which empties its write-ahead log, and lets the folder go.
     ///
     /// # Errors
     /// [`Error::WriteStore`]. Everything that was applied is on disk all the same.
-    pub fn close(self) -> Result<(), Error> {
+    pub fn close(mut self) -> Result<(), Error> {
+        if self.remembered(index::TRACES)? == Some(true) {
+            self.in_transaction(index::tidy)?;
+        }
         self.connection
             .close()
             .map_err(|(_, source)| Error::WriteStore(source))
@@ -133,7 +144,9 @@ impl Store {
         let mut store = Self::open(home)?;
         store.in_transaction(|transaction| {
             transaction.execute_batch(
-                "DELETE FROM state; DELETE FROM timeline; DELETE FROM local; DELETE FROM stretches; DELETE FROM erased",
+                "DELETE FROM state; DELETE FROM timeline; DELETE FROM local; DELETE FROM stretches; DELETE FROM erased;
+                 DELETE FROM enclosed; DELETE FROM discarded;
+                 INSERT INTO message_search (message_search) VALUES ('delete-all');",
             )
         })?;
         let Self { connection, home, .. } = store;
@@ -181,7 +194,10 @@ fn apply_one(transaction: &Transaction<'_>, write: &Write, incarnation: &mut u64
                 .prepare_cached("DELETE FROM state WHERE key = ?1")?
                 .execute(params![key])?;
         }
-        Write::Row(row) => timeline::put(transaction, row, *incarnation)?,
+        Write::Row(row) => {
+            let mut rows = shelf::Rows::of(transaction, row, *incarnation);
+            ::timeline::take(&mut rows, row)?;
+        }
     }
     Ok(())
 }

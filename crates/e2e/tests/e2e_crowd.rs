@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use client::{Client, ClientOptions};
 use e2e::Server;
 use engine::{Answer, Command, Target};
-use types::wire::timeline_row::Body;
 use types::{Address, ConversationId};
 
 const PEOPLE: usize = 300;
@@ -87,11 +86,7 @@ async fn register(home: &std::path::Path, url: &str, index: usize) -> Result<(Cl
 }
 
 async fn say(client: &Client, conversation: ConversationId, text: &str) -> Result<()> {
-    let send = Command::Send {
-        to: Target::Conversation(conversation),
-        text: text.into(),
-        in_reply_to: None,
-    };
+    let send = Command::say(Target::Conversation(conversation), text);
     client.command(send).await?;
     Ok(())
 }
@@ -103,7 +98,7 @@ async fn hears(client: &Client, conversation: ConversationId, text: &str) -> Res
         let rows = client.timeline(conversation, 100).await?;
         if rows
             .iter()
-            .any(|row| matches!(&row.body, Some(Body::Text(said)) if said.text == text))
+            .any(|row| timeline::text(row).as_deref() == Some(text))
         {
             return Ok(());
         }

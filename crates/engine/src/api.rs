@@ -2,7 +2,7 @@
 
 use crate::{TransferId, TransferView};
 use bytes::Bytes;
-use content::MessageId;
+use content::{Content, MessageId};
 use crypto::{LinkCode, RecoveryKey};
 use mls::{ConversationKind, Role};
 use types::{Address, BlobId, ConversationId, DeviceId, EntryId, Handle, Timestamp, wire};
@@ -190,10 +190,29 @@ pub enum Command {
     Send {
         /// Where to.
         to: Target,
+        /// What. Its salt is drawn by the engine; without a time to disappear at, it gets that of the conversation.
+        content: Box<Content>,
+    },
+    /// Says something later, or at the device's next run after that.
+    Schedule {
+        /// Where to.
+        to: Target,
         /// What.
-        text: String,
-        /// The message that this answers.
-        in_reply_to: Option<MessageId>,
+        content: Box<Content>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Gives up something that was to be said later.
+    Unschedule {
+        /// Which.
+        entry_id: EntryId,
+    },
+    /// The person has seen what was to be seen once: it goes away, on all devices of the account.
+    SeenOnce {
+        /// Where.
+        conversation: ConversationId,
+        /// Which message.
+        message: MessageId,
     },
     /// Sends a file. Done when its message is on the server's disk.
     SendFile {
@@ -331,6 +350,16 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Says something in plain words.
+    pub fn say(to: Target, text: &str) -> Self {
+        Self::Send {
+            to,
+            content: Box::new(Content::text([0; 16], text)),
+        }
+    }
+}
+
 /// A file on this device that is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileToSend {
@@ -382,6 +411,13 @@ pub enum Answer {
         entry_id: EntryId,
         /// Its place in the log.
         seq: u64,
+    },
+    /// It is said then.
+    Scheduled {
+        /// What to call it until then.
+        entry_id: EntryId,
+        /// When.
+        at: Timestamp,
     },
     /// The conversation exists.
     Created {
@@ -502,6 +538,21 @@ pub struct ConversationView {
     pub archived: bool,
     /// What is written and not sent yet.
     pub draft: String,
+    /// How long messages last, in seconds; zero for ever.
+    pub timer_secs: u32,
+}
+
+/// Something that is to be said later.
+#[derive(Clone, Debug)]
+pub struct ScheduledView {
+    /// What to call it until then.
+    pub entry_id: EntryId,
+    /// Where to.
+    pub to: Target,
+    /// What.
+    pub content: Content,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A device of the account.
@@ -607,6 +658,35 @@ pub enum Error {
         /// What the limit counts.
         unit: &'static str,
     },
+    /// Somebody sent what is no message.
+    #[error(
+        "{sender} sent something to {conversation} that is no message, or says what cannot be; it is not shown. Their \
+         program may be broken"
+    )]
+    Malformed {
+        /// Who.
+        sender: Address,
+        /// Where.
+        conversation: ConversationId,
+    },
+    /// Others would refuse it.
+    #[error("this cannot be said: others would not understand it")]
+    Unsayable(#[source] content::Error),
+    /// A message goes over a limit.
+    #[error(transparent)]
+    Compose(#[from] content::ComposeError),
+    /// Disappears before it is sent, or after too long a time.
+    #[error("a message disappears after it was sent, and within a year")]
+    Expiry,
+    /// To be said at a time that is over.
+    #[error("that time is over; name one that is to come")]
+    Past,
+    /// Nothing is to be said later under this name.
+    #[error("there is nothing to be said later that is called so")]
+    NotScheduled,
+    /// Settling things for a whole group.
+    #[error("only admins of a group may do that")]
+    OnlyAdmins,
     /// Too many people.
     #[error("a group holds at most {limit} people")]
     TooMany {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use content::{Content, MessageId};
+use content::MessageId;
 use crypto::{PublicKey, SafetyNumber};
 use mls::{ConversationKind, Role};
 use types::{Address, ConversationId, Handle, limits, wire};
@@ -15,10 +15,10 @@ use crate::item::Kind;
 use crate::news::News;
 use crate::session::registered_answer;
 use crate::{
-    Answer, Command, CommandId, Error, Setting, Target, contacts, membership, news, outbox, receive,
+    Answer, Command, CommandId, Error, Setting, Target, contacts, membership, news, outbox, receive, say,
 };
 
-type Conversations = BTreeMap<ConversationId, Conversation>;
+pub(crate) type Conversations = BTreeMap<ConversationId, Conversation>;
 
 /// Begins a command. `Some` is its outcome; without, it comes later.
 pub(crate) fn run(
@@ -31,11 +31,11 @@ pub(crate) fn run(
     match command {
         Command::Register { handle } => register_again(core, &handle),
         Command::ForgetRecoveryWords => forget_recovery_words(core),
-        Command::Send {
-            to,
-            text,
-            in_reply_to,
-        } => send(core, conversations, id, &to, &text, in_reply_to),
+        Command::Send { to, content } => say::say(core, conversations, id, &to, *content),
+        Command::SeenOnce {
+            conversation,
+            message,
+        } => seen_once(core, conversation, message),
         Command::CreateGroup { name, members } => create_group(core, conversations, id, name, members),
         Command::Add {
             conversation,
@@ -66,29 +66,17 @@ pub(crate) fn run(
     }
 }
 
-fn send(
+fn seen_once(
     core: &mut Core,
-    conversations: &mut Conversations,
-    id: CommandId,
-    to: &Target,
-    text: &str,
-    in_reply_to: Option<MessageId>,
+    conversation: ConversationId,
+    message: MessageId,
 ) -> Result<Option<Answer>, Error> {
-    if text.is_empty() || text.len() > limits::TEXT_BYTES {
-        return Err(Error::Length {
-            what: "message",
-            limit: limits::TEXT_BYTES,
-            unit: "bytes",
-        });
-    }
-    let conversation = address(core, conversations, to)?;
-    let mut content = Content::text(core.rng.bytes(), text);
-    if let Some(message) = in_reply_to {
-        content = content.replying_to(message);
-    }
-    core.enqueue(conversation, Kind::Message(content.encode().into()), Some(id));
-    outbox::flush(core, conversation)?;
-    Ok(None)
+    say::seen_once(core, conversation, message.as_bytes());
+    core.tell_devices(News::SeenOnce(wire::SeenOnce {
+        conversation: conversation.to_bytes(),
+        message_id: message.as_bytes().to_vec().into(),
+    }));
+    Ok(Some(Answer::Done))
 }
 
 /// The conversation that something is to be said in, begun if need be and let in if it waited for that.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crypto::Rng;
 use mls::ConversationKind;
 use prost::Message;
-use types::{ConversationId, DeviceId, Handle, Timestamp, limits, wire};
+use types::{ConversationId, DeviceId, EntryId, Handle, Timestamp, limits, wire};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
@@ -21,6 +21,7 @@ use crate::linking::{Host, Joining};
 use crate::mailbox::Mailbox;
 use crate::news::Untold;
 use crate::recovery::Recovering;
+use crate::schedule::Scheduled;
 use crate::transfers::{Transfer, TransferId};
 use crate::{AccountView, Command, CommandId, ConversationView, Effect, Error, Event, Input, keys, outbox};
 
@@ -84,6 +85,8 @@ pub struct Engine {
     pub(crate) asked: BTreeMap<CommandId, Command>,
     /// Files on their way, by name.
     pub(crate) transfers: BTreeMap<Vec<u8>, Transfer>,
+    /// What is to be said later.
+    pub(crate) scheduled: BTreeMap<EntryId, Scheduled>,
     pub(crate) last_transfer: TransferId,
     /// An account that is being deleted, and who waits for it.
     pub(crate) deleting: Option<CommandId>,
@@ -103,7 +106,7 @@ impl Engine {
     ) -> Result<Self, Error> {
         let mut contacts = Contacts::default();
         let mut conversations = BTreeMap::new();
-        let mut transfers = BTreeMap::new();
+        let (mut transfers, mut scheduled) = (BTreeMap::new(), BTreeMap::new());
         let (mut account, mut mls, mut items) = (None, Vec::new(), Vec::new());
         for (key, value) in saved {
             match Kept::of(&key) {
@@ -120,6 +123,10 @@ impl Engine {
                 Some(Kept::Transfer) => {
                     let transfer = Transfer::restore(&value)?;
                     transfers.insert(transfer.name(), transfer);
+                }
+                Some(Kept::Scheduled) => {
+                    let later = Scheduled::restore(&value)?;
+                    scheduled.insert(later.entry_id, later);
                 }
                 Some(Kept::Mls(name)) => mls.push((name.to_vec(), value)),
                 // Of a newer version; stays where it is.
@@ -170,6 +177,7 @@ impl Engine {
             deferred: Vec::new(),
             asked: BTreeMap::new(),
             transfers,
+            scheduled,
             last_transfer: 0,
             deleting: None,
             unsettled: false,
@@ -262,6 +270,7 @@ impl Engine {
         conversations
             .chain(snapshots)
             .chain(transfers)
+            .chain(self.scheduled_wakeup())
             .chain(self.core.link.wakeup())
             .chain(self.mailbox.retry_at.filter(|_| online))
             .min()
@@ -319,6 +328,7 @@ impl Engine {
             muted_until: Timestamp::from_ms(settings.muted_until_ms),
             archived: settings.archived,
             draft: settings.draft,
+            timer_secs: conversation.state.timer_secs,
         })
     }
 
@@ -433,6 +443,7 @@ impl Engine {
         if self.core.link.is_overdue(self.core.now) {
             self.hang_up();
         }
+        self.say_scheduled();
         self.mailbox.tick(&mut self.core, &mut self.conversations)?;
         self.for_each_conversation(outbox::tick)?;
         self.read_conversations()
@@ -457,6 +468,7 @@ impl Engine {
         };
         let ran = self.run_on_devices(id, &command);
         let ran = ran.or_else(|| self.run_on_files(id, &command));
+        let ran = ran.or_else(|| self.run_on_schedule(id, &command));
         match ran.or_else(|| self.run_on_vault(id, &command)) {
             None => {}
             Some(Ok(())) => return,

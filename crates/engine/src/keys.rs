@@ -1,6 +1,6 @@
 //! Where the engine keeps what on the device: one byte for the kind, then the name.
 
-use types::{Address, ConversationId};
+use types::{Address, ConversationId, EntryId};
 
 /// What a key of the device's store names.
 pub(crate) enum Kept<'a> {
@@ -11,6 +11,8 @@ pub(crate) enum Kept<'a> {
     Item(ConversationId),
     /// A file on its way.
     Transfer,
+    /// Something that is to be said later.
+    Scheduled,
     /// State of the MLS library under this key.
     Mls(&'a [u8]),
 }
@@ -26,6 +28,7 @@ impl<'a> Kept<'a> {
                 .and_then(|id| ConversationId::try_from(id).ok())
                 .map(Self::Item),
             (b't', _) => Some(Self::Transfer),
+            (b's', _) => Some(Self::Scheduled),
             (b'm', rest) => Some(Self::Mls(rest)),
             _ => None,
         }
@@ -50,6 +53,10 @@ pub(crate) fn item(id: ConversationId, position: u64) -> Vec<u8> {
 
 pub(crate) fn transfer(name: &[u8]) -> Vec<u8> {
     [b"t", name].concat()
+}
+
+pub(crate) fn scheduled(id: EntryId) -> Vec<u8> {
+    [b"s", id.as_bytes().as_slice()].concat()
 }
 
 pub(crate) fn mls(key: &[u8]) -> Vec<u8> {

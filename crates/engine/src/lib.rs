@@ -8,7 +8,6 @@
 mod account;
 mod answers;
 mod api;
-mod attachment;
 mod commands;
 mod contacts;
 mod conversation;
@@ -32,9 +31,11 @@ mod reach;
 mod receive;
 mod recovery;
 mod rejoin;
+mod said;
+mod say;
+mod schedule;
 mod server_time;
 mod session;
-mod timeline;
 mod transfers;
 mod vault;
 

@@ -18,7 +18,7 @@ use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::item::{Item, Kind};
-use crate::{Error, Event, devices, outbox, receive, rejoin};
+use crate::{Error, Event, devices, outbox, receive, rejoin, say};
 
 /// Bytes of changes in one message.
 const MESSAGE: usize = 32 << 10;
@@ -102,6 +102,7 @@ impl Engine {
                 false
             }
             News::SnapshotWanted(_)
+            | News::SeenOnce(_)
             | News::SnapshotTold(_)
             | News::ConversationWanted(_)
             | News::Left(_)
@@ -236,6 +237,11 @@ impl Engine {
             News::Era(era) => self.take_era(from, era),
             News::Backup(switch) => self.take_switch(switch.off),
             News::History(offer) => self.offered_history(offer),
+            News::SeenOnce(seen) => {
+                if let Ok(id) = ConversationId::try_from(seen.conversation.as_ref()) {
+                    say::seen_once(&mut self.core, id, &seen.message_id);
+                }
+            }
         }
         Ok(())
     }
@@ -343,6 +349,7 @@ impl Engine {
             conversation.take_over(before);
         }
         conversation.state.name = card.name.clone();
+        conversation.state.timer_secs = card.timer_secs;
         conversation.state.peer = card.peer.clone();
         conversation.state.invited_by = card.invited_by.clone();
         conversation.state.came_in_epoch = came_in_epoch;
@@ -685,6 +692,7 @@ pub(crate) fn describe(
         came_in_epoch: Some(state.came_in_epoch),
         members: members.collect(),
         name: state.name,
+        timer_secs: state.timer_secs,
         peer: state.peer,
         invited_by: state.invited_by,
     }))
@@ -736,6 +744,7 @@ fn name(news: &News) -> Vec<u8> {
         News::Era(_) => (11, &[]),
         News::Backup(_) => (12, &[]),
         News::History(offer) => (13, &offer.device_id),
+        News::SeenOnce(seen) => (40, &seen.message_id),
     };
     [&[kind], about].concat()
 }

@@ -12,9 +12,9 @@ use wire::submit::Content as SubmitContent;
 use crate::conversation::Conversation;
 use crate::core::Core;
 use crate::item::{Item, Kind, Phase};
+use crate::said::{Line, Said};
 use crate::session::will_pass;
-use crate::timeline::{Line, Said};
-use crate::{Answer, Error, Event, history, leaves, membership, news, receive, rejoin};
+use crate::{Answer, Error, Event, history, leaves, membership, news, receive, rejoin, say};
 
 /// Messages of one conversation on their way at once.
 const IN_FLIGHT: usize = 32;
@@ -269,9 +269,10 @@ fn said_by_us(
         at: core.now,
         content,
     };
-    match said.line() {
+    match said.line()? {
         Line::Row(row) => core.journal.row(row),
         Line::Name(name) => receive::rename(core, conversation, &said, name),
+        Line::Timer(after_secs, row) => say::set_timer(core, conversation, &said, (after_secs, row)),
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ use crate::core::Core;
 use crate::item::{Kind, Phase};
 use crate::link::Request;
 use crate::news::{self, Heard};
-use crate::timeline::{Line, Said};
-use crate::{Answer, Error, Event, history, outbox, rejoin, server_time};
+use crate::said::{Line, Said};
+use crate::{Answer, Error, Event, history, outbox, rejoin, say, server_time};
 
 /// Members take turns to commit a leave: within this much for each member of the group.
 const COMMIT_TURN: Duration = Duration::from_millis(200);
@@ -259,14 +259,20 @@ fn hear(
     }
     let said = said(conversation, place, sender, content);
     match said.line() {
-        Line::Row(row) => core.journal.row(row),
-        Line::Name(name) => {
+        Ok(Line::Row(row)) => core.journal.row(row),
+        Ok(Line::Name(name)) => {
             let mls = core.account()?.mls.clone();
             let policy = conversation.group(&mls)?.map(mls::Group::policy).transpose()?;
             if policy.is_some_and(|policy| policy.role(&sender.address) >= mls::Role::Admin) {
                 rename(core, conversation, &said, name);
             }
         }
+        Ok(Line::Timer(after_secs, row)) => {
+            if say::may_settle(core, conversation, &sender.address)? {
+                say::set_timer(core, conversation, &said, (after_secs, row));
+            }
+        }
+        Err(error) => core.event(Event::Trouble(error)),
     }
     Ok(())
 }
@@ -359,6 +365,7 @@ pub(crate) fn commit_done(core: &mut Core, conversation: &mut Conversation, entr
     conversation.state.update_due_ms = 0;
     if matches!(&item.kind, Kind::Change(change) if !change.add.is_empty()) {
         repeat_name(core, conversation);
+        say::repeat_timer(core, conversation);
     }
     core.done(item.command, Ok(Answer::Done));
 }

@@ -17,7 +17,7 @@ use crate::item::Kind;
 use crate::link::Request;
 use crate::session::will_pass;
 use crate::{
-    Answer, Command, CommandId, Effect, Error, Event, FileToSend, Target, attachment, commands, keys, outbox,
+    Answer, Command, CommandId, Effect, Error, Event, FileToSend, Target, commands, keys, outbox, say,
 };
 
 /// Pieces of one file on their way at once: enough to keep a line busy, and few enough not to hold up messages.
@@ -476,8 +476,16 @@ impl Engine {
             self.core.done(transfer.command, Err(Error::Ended));
             return Ok(());
         };
-        let part = attachment::pack(&transfer.state, upload);
-        let content = Content::file(self.core.rng.bytes(), part).encode();
+        let file = wire::FileRow {
+            blob: transfer.state.blob.clone(),
+            key: transfer.state.key.clone(),
+            size: transfer.state.size,
+            name: upload.name.clone(),
+            media_type: upload.media_type.clone(),
+            ..wire::FileRow::default()
+        };
+        let content = Content::file(self.core.rng.bytes(), timeline::file::pack(&file));
+        let content = say::stamped(conversation, content, self.core.now).encode();
         self.core
             .enqueue(conversation, Kind::Message(content.into()), transfer.command);
         outbox::flush(&mut self.core, conversation)

@@ -222,11 +222,7 @@ impl Play {
 }
 
 fn say(to: &str) -> Command {
-    Command::Send {
-        to: Target::Person(to.parse().unwrap()),
-        text: "hello".into(),
-        in_reply_to: None,
-    }
+    Command::say(Target::Person(to.parse().unwrap()), "hello")
 }
 
 fn group_with(member: &str) -> Command {
@@ -326,11 +322,7 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
         Some(Err(error)) => assert!(error.to_string().contains(part), "{error}"),
         other => panic!("{other:?}"),
     };
-    let said = |text: &str| Command::Send {
-        to: Target::Person(boris.clone()),
-        text: text.into(),
-        in_reply_to: None,
-    };
+    let said = |text: &str| Command::say(Target::Person(boris.clone()), text);
     refused(&mut play, said(""), "1 to");
     refused(&mut play, said(&long), "1 to");
     refused(&mut play, say("anna@city.example"), "your own address");

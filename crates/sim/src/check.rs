@@ -73,18 +73,15 @@ fn nothing_went_wrong(world: &World) -> Result<(), Broken> {
     Ok(())
 }
 
-fn text(row: &wire::TimelineRow) -> Option<&str> {
-    match &row.body {
-        Some(Body::Text(text)) => Some(&text.text),
-        _ => None,
-    }
+fn text(row: &wire::TimelineRow) -> Option<String> {
+    timeline::text(row)
 }
 
 fn senders_keep_what_was_acknowledged(world: &World) -> Result<(), Broken> {
     for message in &world.acknowledged {
         let sender = &world.devices[message.sender];
         let row = sender.disk.rows.get(&(message.conversation, message.entry_id));
-        if row.is_none_or(|row| row.seq != message.seq || text(row) != Some(&message.text)) {
+        if row.is_none_or(|row| row.seq != message.seq || text(row).as_ref() != Some(&message.text)) {
             return Err(world.broken(format!(
                 "{} lost what it sent: {message:?} is {row:?}",
                 sender.name
@@ -129,7 +126,7 @@ fn readers_have_what_was_acknowledged(world: &mut World) -> Result<(), Broken> {
                     .disk
                     .rows
                     .get(&(message.conversation, message.entry_id));
-                if row.is_none_or(|row| row.seq != message.seq || text(row) != Some(&message.text)) {
+                if row.is_none_or(|row| row.seq != message.seq || text(row).as_ref() != Some(&message.text)) {
                     let name = &world.devices[device].name;
                     return Err(world.broken(format!("{name} did not get {message:?}: it has {row:?}")));
                 }
@@ -144,7 +141,7 @@ fn nothing_is_shown_twice(world: &World) -> Result<(), Broken> {
         let mut shown = BTreeMap::new();
         for ((conversation, _), row) in &device.disk.rows {
             let Some(text) = text(row) else { continue };
-            if let Some(before) = shown.insert(text, (*conversation, row.seq)) {
+            if let Some(before) = shown.insert(text.clone(), (*conversation, row.seq)) {
                 return Err(world.broken(format!(
                     "{} shows {text:?} at {before:?} and {}",
                     device.name, row.seq
@@ -156,12 +153,14 @@ fn nothing_is_shown_twice(world: &World) -> Result<(), Broken> {
 }
 
 fn all_see_the_same(world: &World) -> Result<(), Broken> {
-    let mut seen: BTreeMap<(ConversationId, u64), &str> = BTreeMap::new();
+    let mut seen: BTreeMap<(ConversationId, u64), String> = BTreeMap::new();
     for device in &world.devices {
         for ((conversation, _), row) in &device.disk.rows {
             let Some(text) = text(row) else { continue };
-            let before = *seen.entry((*conversation, row.seq)).or_insert(text);
-            if before != text {
+            let before = seen
+                .entry((*conversation, row.seq))
+                .or_insert_with(|| text.clone());
+            if *before != text {
                 let name = &device.name;
                 return Err(world.broken(format!(
                     "{name} has {text:?} at {} where others have {before:?}",

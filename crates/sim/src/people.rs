@@ -10,8 +10,9 @@ use crate::world::World;
 impl World {
     pub(crate) fn command(&mut self, device: usize, command: Command) {
         self.next_command += 1;
-        if let Command::Send { text, .. } = &command {
-            self.said.insert(self.next_command, text.clone());
+        if let Command::Send { content, .. } = &command {
+            let text = timeline::text_of(content).unwrap_or_default();
+            self.said.insert(self.next_command, text);
         }
         let input = Input::Command(self.next_command, command);
         self.input(device, input);
@@ -82,11 +83,7 @@ impl World {
     }
 
     fn say(&self, to: Target) -> Command {
-        Command::Send {
-            to,
-            text: format!("words {}", self.next_command + 1),
-            in_reply_to: None,
-        }
+        Command::say(to, &format!("words {}", self.next_command + 1))
     }
 
     /// Everybody but the first.

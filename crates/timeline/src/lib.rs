@@ -10,6 +10,7 @@
 mod bond;
 mod earlier;
 pub mod file;
+mod holds;
 mod memory;
 mod message;
 mod order;
@@ -19,6 +20,7 @@ mod shelf;
 pub use bond::{Bond, Kind};
 pub use earlier::modern;
 pub use file::{files, files_of};
+pub use holds::{Holding, Holds, text, text_of, words, words_of};
 pub use memory::MemoryShelf;
 pub use message::{Message, Reaction, State, Version};
 pub use order::Place;

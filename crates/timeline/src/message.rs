@@ -40,7 +40,7 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// It says this.
-    Said(Content),
+    Said(Box<Content>),
     /// Its sender withdrew it.
     Withdrawn,
     /// It was to be seen once, and was.
@@ -104,7 +104,7 @@ impl Message {
             }
             _ => message.edit(first, row.at_ms, &changes),
         };
-        message.state = State::Said(content);
+        message.state = State::Said(Box::new(content));
         Some(message)
     }
 

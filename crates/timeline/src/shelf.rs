@@ -141,16 +141,16 @@ fn may_take(end: &TimelineRow, taken: &Taken) -> bool {
     }
 }
 
-fn place_of(row: &TimelineRow) -> Taken {
+fn place_of(row: &TimelineRow) -> Box<Taken> {
     let bond = Bond::of(row);
-    Taken {
+    Box::new(Taken {
         entry_id: row.entry_id.clone(),
         seq: row.seq,
         at_ms: row.at_ms,
         sender: row.sender.clone(),
         shown: bond.kind.is_shown(),
         expires_ms: bond.expires.map_or(0, Timestamp::as_ms),
-    }
+    })
 }
 
 /// Takes away everything about a message, but for one row.

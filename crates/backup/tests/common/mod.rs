@@ -158,6 +158,7 @@ pub(crate) fn text(place: Place, text: &str) -> wire::TimelineRow {
         seq: place.seq,
         sender: "anna@town.example".to_owned(),
         at_ms: now().as_ms() + place.seq,
+        took: None,
         body: Some(wire::timeline_row::Body::Text(wire::TextRow {
             text: text.to_owned(),
             ..wire::TextRow::default()

@@ -10,7 +10,6 @@ use backup::{Drill, Finding, Frame, Manifest, Report, Restore, Unlock};
 use bytes::Bytes;
 use crypto::RecoveryKey;
 use engine::Command;
-use types::wire::timeline_row::Body;
 use types::wire::{BackupNote, FileRow};
 use types::{BlobId, ConversationId};
 
@@ -194,10 +193,10 @@ fn file_rows(
             .take(&bytes, Unlock::Words(words))
             .and_then(|()| restore.next(|_| false));
         while let Ok(Some(frame)) = next {
-            if let Frame::Row(row) = frame
-                && let Some(Body::File(file)) = row.into_row().body
-            {
-                files.insert((file.blob.clone(), file.key.clone()), *file);
+            if let Frame::Row(row) = frame {
+                for file in timeline::files(row.row()) {
+                    files.insert((file.blob.clone(), file.key.clone()), file);
+                }
             }
             next = restore.next(|_| false);
         }

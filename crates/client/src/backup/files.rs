@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use engine::Command;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use types::BlobId;
-use types::wire::timeline_row::Body;
 use types::wire::{FileRow, RefusalCode};
 
 use super::talk::carry;
@@ -128,9 +127,9 @@ async fn of_all_lines(client: &Client) -> Result<Vec<FileRow>, Error> {
         };
         after = last.arrival;
         for line in lines {
-            if let Some(Body::File(file)) = line.row.body {
+            for file in timeline::files(&line.row) {
                 // Whoever speaks of somebody else's file with another key must not stand in its way.
-                files.insert((file.blob.clone(), file.key.clone()), *file);
+                files.insert((file.blob.clone(), file.key.clone()), file);
             }
         }
     }

@@ -49,7 +49,11 @@ impl Lines {
         cards_changed: bool,
         now: Timestamp,
     ) -> Result<Plan, Error> {
-        let (spans, gone) = self.0.now(|store| Ok((store.spans()?, store.untold()?)))?;
+        let (spans, gone) = self.0.now(|store| {
+            // What is not to be kept any longer is not to be backed up either.
+            store.sweep(now)?;
+            Ok((store.spans()?, store.untold()?))
+        })?;
         let mut failed = None;
         let held = Holdings {
             spans: &spans,

@@ -186,6 +186,7 @@ fn row(conversation: ConversationId, seq: u64, body: Body) -> TimelineRow {
         seq,
         sender: "anna@city.example".to_owned(),
         at_ms: 1_000 + seq,
+        took: None,
         body: Some(body),
     }
 }
@@ -195,7 +196,7 @@ fn text(conversation: ConversationId, seq: u64) -> TimelineRow {
         text: format!("number {seq}"),
         ..TextRow::default()
     };
-    row(conversation, seq, Body::Text(text))
+    ::timeline::modern(row(conversation, seq, Body::Text(text)))
 }
 
 fn notice(conversation: ConversationId, seq: u64, kind: NoticeKind) -> TimelineRow {

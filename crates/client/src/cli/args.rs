@@ -1,9 +1,13 @@
 //! What can be said on the command line.
 
+mod talk;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+pub(super) use talk::{How, Search, Talk, Which, lasting};
 
 /// Messages on a server that your community runs, readable by nobody else.
 #[derive(Debug, Parser)]
@@ -75,10 +79,11 @@ pub(super) enum Command {
         /// What to say
         #[arg(allow_hyphen_values = true)]
         text: String,
-        /// The message that this answers: its id, or the short form in brackets
-        #[arg(long, value_name = "MESSAGE_ID")]
-        reply_to: Option<String>,
+        #[command(flatten)]
+        how: How,
     },
+    #[command(flatten)]
+    Talk(Talk),
     /// Send a file, which goes on from where it was when it is interrupted
     Attach {
         /// An address, a handle of your own realm, or a conversation's id

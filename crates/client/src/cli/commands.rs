@@ -14,17 +14,16 @@ mod recover;
 mod register;
 mod say;
 mod settings;
+mod talk;
 
 use std::io::Write;
 
-use content::MessageId;
 use engine::Answer;
-use types::wire::timeline_row::Body;
 use types::{ConversationId, EntryId};
 
 use super::args::{Args, Command, Device, Globals};
 use super::failure::Failure;
-use super::object::Object;
+use super::object::{Object, id_of};
 use super::output::Output;
 use super::session::{self, Outcome, Queued, Session};
 use crate::store::Store;
@@ -115,14 +114,8 @@ async fn perform<W: Write>(
             handle, device_name, ..
         } => register::run(session, output, &handle, device_name).await,
         Command::Device(device) => device::run(session, output, device).await,
-        Command::Send { to, text, reply_to } => {
-            let message = say::Message {
-                to: &to,
-                text,
-                reply_to: reply_to.as_deref(),
-            };
-            say::run(session, output, message).await
-        }
+        Command::Send { to, text, how } => say::run(session, output, (&to, &text), how).await,
+        Command::Talk(talk) => talk::run(session, output, talk).await,
         Command::Attach { to, file } => files::attach(session, output, &to, &file).await,
         Command::Save {
             conversation,
@@ -189,12 +182,7 @@ async fn message_id(
     entry_id: EntryId,
 ) -> Result<Option<String>, Failure> {
     let row = session.client.row(conversation, entry_id).await?;
-    let name = |id: &[u8]| MessageId::try_from(id).ok().map(|id| id.to_string());
-    Ok(match row.and_then(|row| row.body) {
-        Some(Body::Text(text)) => name(&text.message_id),
-        Some(Body::File(file)) => name(&file.message_id),
-        _ => None,
-    })
+    Ok(row.and_then(|row| id_of(&row)).map(|id| id.to_string()))
 }
 
 fn show<W: Write>(output: &mut Output<W>, object: &Object) -> Result<(), Failure> {

@@ -122,6 +122,13 @@ impl Failure {
             E::OtherGroup(_) => ("other_group", "tell the operator, and compare safety numbers"),
             E::Policy(violation) => (policy(violation), ""),
             E::Mls(_) => ("mls", ""),
+            E::Malformed { .. } => ("malformed", ""),
+            E::Unsayable(_) => ("unsayable", ""),
+            E::Compose(_) => ("content", ""),
+            E::Expiry => ("expiry", ""),
+            E::Past => ("past", ""),
+            E::NotScheduled => ("not_scheduled", "`veche scheduled` shows what there is"),
+            E::OnlyAdmins => ("not_permitted", ""),
             E::Damaged(_) => ("damaged", ""),
             _ => ("engine", ""),
         };

@@ -2,8 +2,6 @@
 
 use content::MessageId;
 use engine::{ConversationView, DeviceView, Target};
-use types::wire::TimelineRow;
-use types::wire::timeline_row::Body;
 use types::{Address, ConversationId, Handle};
 
 use super::failure::Failure;
@@ -104,48 +102,59 @@ pub(super) fn device<'a>(text: &str, devices: &'a [DeviceView]) -> Result<&'a De
     }
 }
 
-/// A message of `rows`: its id, or its short name.
-pub(super) fn message(text: &str, rows: &[TimelineRow]) -> Result<MessageId, Failure> {
+/// Fewest digits that may stand for a message's id.
+const MESSAGE_DIGITS: usize = 4;
+
+/// How somebody names a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By its id.
+    Id(MessageId),
+    /// By the first digits of its short name.
+    Digits(String),
+}
+
+/// What names a message: its id, or the first digits of its short name, with brackets or without.
+pub(super) fn named(text: &str) -> Result<Named, Failure> {
     if let Some(id) = MessageId::from_hex(text) {
-        return Ok(id);
+        return Ok(Named::Id(id));
     }
-    let short = text
+    let digits = text
         .trim_start_matches('[')
         .trim_end_matches(']')
         .to_ascii_lowercase();
-    if short.len() != SHORT.len() || !short.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let text = text.escape_debug();
-        return Err(Failure::argument(
-            "message_id_malformed",
-            format!("\"{text}\" is no message's id; `veche history` shows the ids in brackets"),
-        ));
+    if (MESSAGE_DIGITS..=62).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(Named::Digits(digits));
     }
-    let mut found = rows
-        .iter()
-        .rev()
-        .filter_map(message_id)
-        .filter(|id| short_name(id) == short);
-    match (found.next(), found.next()) {
-        (Some(id), None) => Ok(id),
-        (None, _) => Err(Failure::new(
-            "no_message",
-            format!(
-                "there is no message [{short}] in this conversation; `veche history` shows the ids in brackets"
-            ),
-        )),
-        (Some(_), Some(_)) => Err(Failure::new(
+    let text = text.escape_debug();
+    Err(Failure::argument(
+        "message_id_malformed",
+        format!("\"{text}\" is no message's id; `veche history` shows the ids in brackets"),
+    ))
+}
+
+/// The one message of those that were found.
+pub(super) fn only(digits: &str, found: &[MessageId]) -> Result<MessageId, Failure> {
+    match found {
+        [id] => Ok(*id),
+        [] => Err(no_message(digits)),
+        _ => Err(Failure::new(
             "ambiguous_message",
-            format!("more than one message is called [{short}]; give the whole id, which --json shows"),
+            format!(
+                "more than one message is called [{digits}]; give more digits of its id, which --json shows"
+            ),
         )),
     }
 }
 
-fn message_id(row: &TimelineRow) -> Option<MessageId> {
-    match &row.body {
-        Some(Body::Text(text)) => MessageId::try_from(text.message_id.as_ref()).ok(),
-        Some(Body::File(file)) => MessageId::try_from(file.message_id.as_ref()).ok(),
-        _ => None,
-    }
+/// Nothing is called so.
+pub(super) fn no_message(name: &str) -> Failure {
+    Failure::new(
+        "no_message",
+        format!(
+            "there is no message [{name}] in this conversation; `veche history` shows the ids in brackets"
+        ),
+    )
 }
 
 /// What a message is called between people.

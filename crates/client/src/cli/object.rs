@@ -2,22 +2,24 @@
 
 pub(super) mod backup;
 pub(super) mod device;
+pub(super) mod message;
 
 use std::fmt;
 
-use content::MessageId;
 use engine::ConversationView;
 use mls::{ConversationKind, Role};
 use serde::{Serialize, Serializer};
 use types::wire::timeline_row::Body;
 use types::wire::{ConversationStanding, TimelineRow};
-use types::{Address, ConversationId, EntryId, Timestamp};
+use types::{Address, ConversationId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::notice;
+use crate::store::Line;
 
 pub(super) use backup::{BackupDone, BackupStatus, Drill, History};
 pub(super) use device::{Device, Joined, LinkCode, Linked, Recovered, Revoked, Visitor};
+pub(super) use message::{Change, File, Hit, Ids, Message, Scheduled, Settled, Stub, id_of};
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -47,6 +49,16 @@ pub(super) enum Object {
     Message(Message),
     File(File),
     Notice(Notice),
+    /// A message of which only its place is left: its sender withdrew it, or it was to be seen once and was.
+    Withdrawn(Stub),
+    SeenOnce(Stub),
+    /// What was said about another message.
+    Change(Change),
+    Settled(Settled),
+    /// A message that was found.
+    Hit(Hit),
+    /// Something that is to be said later.
+    Scheduled(Scheduled),
     /// A message of a kind that this version cannot show.
     Unknown(Place),
     /// A message that cannot be decrypted.
@@ -147,53 +159,6 @@ pub(super) struct Place {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Message {
-    #[serde(flatten)]
-    pub(super) place: Place,
-    #[serde(flatten)]
-    pub(super) ids: Ids,
-    pub(super) text: String,
-}
-
-/// A file that somebody sent.
-#[derive(Debug, Serialize)]
-pub(super) struct File {
-    #[serde(flatten)]
-    pub(super) place: Place,
-    #[serde(flatten)]
-    pub(super) ids: Ids,
-    /// As its sender called it.
-    pub(super) name: String,
-    /// In bytes.
-    pub(super) size: u64,
-    pub(super) media_type: String,
-}
-
-/// What a message is called, and the one that it answers.
-#[derive(Debug, Serialize)]
-pub(super) struct Ids {
-    pub(super) message_id: Option<String>,
-    pub(super) reply_to: Option<String>,
-    /// What both are called between people.
-    #[serde(skip)]
-    pub(super) short: Option<String>,
-    #[serde(skip)]
-    pub(super) reply_to_short: Option<String>,
-}
-
-impl Ids {
-    fn of(message_id: &[u8], in_reply_to: &[u8]) -> Self {
-        let [id, reply_to] = [message_id, in_reply_to].map(|id| MessageId::try_from(id).ok());
-        Self {
-            short: id.as_ref().map(super::names::short_name),
-            reply_to_short: reply_to.as_ref().map(super::names::short_name),
-            message_id: id.map(|id| id.to_string()),
-            reply_to: reply_to.map(|id| id.to_string()),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
 pub(super) struct Notice {
     pub(super) conversation: String,
     pub(super) entry_id: String,
@@ -242,30 +207,19 @@ pub(super) struct Member {
 pub(super) const FOR_GOOD: Timestamp = Timestamp::from_ms(u64::MAX);
 
 impl Object {
-    /// A line of a conversation.
+    /// A row of a conversation of which nothing else is known.
+    #[cfg(test)]
     pub(super) fn of_row(row: &TimelineRow, me: &Address) -> Self {
-        let place = Place {
-            conversation: conversation_id(row),
-            entry_id: EntryId::try_from(row.entry_id.as_ref())
-                .map(|id| id.to_string())
-                .unwrap_or_default(),
-            seq: row.seq,
-            from: row.sender.clone(),
-            at_ms: row.at_ms,
-        };
-        match &row.body {
-            Some(Body::Text(text)) => Self::Message(Message {
-                place,
-                ids: Ids::of(&text.message_id, &text.in_reply_to),
-                text: text.text.clone(),
-            }),
-            Some(Body::File(file)) => Self::File(File {
-                place,
-                ids: Ids::of(&file.message_id, &file.in_reply_to),
-                name: file.name.clone(),
-                size: file.size,
-                media_type: file.media_type.clone(),
-            }),
+        Self::of_line(&Line::alone(row.clone()), me)
+    }
+
+    /// A line of a conversation.
+    pub(super) fn of_line(line: &Line, me: &Address) -> Self {
+        let place = Place::of(&line.row);
+        if let Some(said) = Self::of_said(line, place.clone()) {
+            return said;
+        }
+        match &line.row.body {
             Some(Body::Notice(notice)) => Self::Notice(Notice {
                 conversation: place.conversation,
                 entry_id: place.entry_id,
@@ -278,7 +232,7 @@ impl Object {
                 text: notice::words(notice, me),
             }),
             Some(Body::Undecryptable(_)) => Self::Undecryptable(place),
-            Some(Body::Unknown(_)) | None => Self::Unknown(place),
+            _ => Self::Unknown(place),
         }
     }
 
@@ -314,14 +268,20 @@ impl Object {
 pub(super) fn is_news(row: &TimelineRow, me: &Address) -> bool {
     match &row.body {
         Some(Body::Notice(notice)) => !notice::is_own_doing(notice, me),
+        Some(Body::SeenOnce(_)) => false,
         _ => row.sender != me.to_string(),
     }
+}
+
+/// Whether there is anything to tell of a row: what was seen once is known to whoever saw it.
+pub(super) fn is_told(row: &TimelineRow) -> bool {
+    row.took.is_some() || !matches!(row.body, Some(Body::SeenOnce(_)))
 }
 
 /// Whether a line is a message of somebody else, which one has read or not.
 pub(super) fn is_unread(row: &TimelineRow, read: u64, me: &Address) -> bool {
     let is_message = !matches!(row.body, Some(Body::Notice(_)));
-    is_message && row.seq > read && is_news(row, me)
+    is_message && row.took.is_none() && row.seq > read && is_news(row, me)
 }
 
 /// The id of the conversation that a line belongs to.

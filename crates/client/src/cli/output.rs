@@ -3,6 +3,7 @@
 mod backup;
 mod cards;
 mod devices;
+mod message;
 
 use std::io::{self, Write};
 
@@ -11,8 +12,11 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::object::{File, Ids, Message, Notice, Object, Place};
+use super::object::{Notice, Object, Place};
+
 use super::safe_text;
+
+pub(super) use message::lasting;
 
 /// For whom the output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +111,12 @@ impl<W: Write> Output<W> {
             Object::Message(message) => self.message(message),
             Object::File(file) => self.file(file),
             Object::Notice(notice) => self.notice(notice),
+            Object::Withdrawn(stub) => self.stub(stub, "withdrew this message"),
+            Object::SeenOnce(stub) => self.stub(stub, "sent something to be seen once, and it was"),
+            Object::Change(change) => self.change(change),
+            Object::Settled(settled) => self.settled(settled),
+            Object::Hit(hit) => self.hit(hit),
+            Object::Scheduled(scheduled) => self.scheduled(scheduled),
             Object::Unknown(place) => self.incident(
                 place,
                 "sent something that this version cannot show; update it to see what",
@@ -137,40 +147,6 @@ impl<W: Write> Output<W> {
             Object::Drill(drill) => backup::drill(drill),
             Object::Exported(exported) => cards::exported(exported),
         }
-    }
-
-    fn message(&self, message: &Message) -> String {
-        // What is indented deeper cannot pass for another line of the conversation.
-        let text = safe_text::lines(&message.text).replace('\n', "\n      ");
-        format!("{}: {text}", self.who(&message.place, &message.ids))
-    }
-
-    fn file(&self, file: &File) -> String {
-        let (name, size) = (safe_text::line(&file.name), size(file.size));
-        format!(
-            "{}: the file \"{name}\", {size}",
-            self.who(&file.place, &file.ids)
-        )
-    }
-
-    /// When, what it is called, from whom, and what it answers.
-    fn who(&self, place: &Place, ids: &Ids) -> String {
-        let id = ids
-            .short
-            .as_ref()
-            .map(|short| format!(" [{short}]"))
-            .unwrap_or_default();
-        let reply = ids
-            .reply_to_short
-            .as_ref()
-            .map(|short| format!(" (answering [{short}])"))
-            .unwrap_or_default();
-        let waits = if place.seq == 0 { " (waits to be sent)" } else { "" };
-        format!(
-            "  {}{id} {}{reply}{waits}",
-            self.time(place.at_ms),
-            safe_text::line(&place.from),
-        )
     }
 
     fn notice(&self, notice: &Notice) -> String {

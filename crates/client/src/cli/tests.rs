@@ -36,6 +36,7 @@ fn row(body: Body) -> TimelineRow {
         seq: 7,
         sender: boris().to_string(),
         at_ms: AT_MS,
+        took: None,
         body: Some(body),
     }
 }
@@ -52,7 +53,7 @@ fn answered(text: &str) -> TimelineRow {
     row(Body::Text(TextRow {
         text: text.to_owned(),
         message_id: vec![1; 32].into(),
-        in_reply_to: vec![2; 32].into(),
+        in_reply_to: [[1].as_slice(), &[2; 31]].concat().into(),
     }))
 }
 
@@ -80,6 +81,7 @@ fn view() -> engine::ConversationView {
         muted_until: Timestamp::default(),
         archived: false,
         draft: String::new(),
+        timer_secs: 0,
     }
 }
 
@@ -111,7 +113,7 @@ fn objects() {
         Object::of_row(&answered("hello\n\u{1b}[2J"), &me()),
         json!({
             "event": "message", "conversation": room, "entry_id": entry, "message_id": "01".repeat(32), "seq": 7,
-            "from": "boris@city.example", "at_ms": AT_MS, "text": "hello\n\u{1b}[2J", "reply_to": "02".repeat(32),
+            "from": "boris@city.example", "at_ms": AT_MS, "text": "hello\n\u{1b}[2J", "reply_to": format!("01{}", "02".repeat(31)),
         }),
     );
     check(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use engine::{Answer, Command, CommandId, Effect, Engine, Event, Input, PersistId, Write};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use types::Timestamp;
 
 use super::files::{Files, Work};
 use super::link::{Incoming, Link, Timing};
@@ -43,6 +44,8 @@ pub(super) struct Outside {
 pub(super) struct Task {
     engine: Engine,
     store: SharedStore,
+    /// When the next line's time is over.
+    expiry: Option<Timestamp>,
     outside: Outside,
     link: Option<Link>,
     /// Who waits for which command.
@@ -62,14 +65,20 @@ struct Unsaved {
 /// A write under way.
 struct Saving {
     ids: Vec<PersistId>,
-    done: JoinHandle<Result<(), Error>>,
+    done: JoinHandle<Result<Option<Timestamp>, Error>>,
 }
 
 impl Task {
-    pub(super) fn new(engine: Engine, store: SharedStore, outside: Outside) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        store: SharedStore,
+        expiry: Option<Timestamp>,
+        outside: Outside,
+    ) -> Self {
         Self {
             engine,
             store,
+            expiry,
             outside,
             link: None,
             commands: BTreeMap::new(),
@@ -115,7 +124,9 @@ impl Task {
             let takes_frames = open && self.unsaved.ids.len() < UNSAVED;
             tokio::select! {
                 saved = finish(&mut saving) => {
-                    for id in saved? {
+                    let (ids, expiry) = saved?;
+                    self.expiry = expiry;
+                    for id in ids {
                         self.handle(Input::Persisted(id));
                     }
                 }
@@ -198,13 +209,18 @@ impl Task {
         }
     }
 
-    /// Begins to write what is unsaved.
+    /// Begins to write what is unsaved, and takes away what is not to be kept any longer.
     fn save(&mut self) -> Option<Saving> {
-        if self.unsaved.ids.is_empty() {
+        let now = system::now();
+        if self.unsaved.ids.is_empty() && self.expiry.is_none_or(|expiry| expiry > now) {
             return None;
         }
         let Unsaved { ids, writes } = std::mem::take(&mut self.unsaved);
-        let done = self.store.begin(move |store| store.apply(&writes));
+        let done = self.store.begin(move |store| {
+            store.apply(&writes)?;
+            store.sweep(now)?;
+            store.next_expiry()
+        });
         Some(Saving { ids, done })
     }
 
@@ -277,7 +293,7 @@ impl Task {
     }
 
     fn until_wakeup(&self) -> Duration {
-        match self.engine.next_wakeup() {
+        match self.engine.next_wakeup().into_iter().chain(self.expiry).min() {
             Some(due) => due.since(system::now()).clamp(SHORTEST_SLEEP, LONGEST_SLEEP),
             None => LONGEST_SLEEP,
         }
@@ -292,12 +308,12 @@ async fn next(link: &mut Option<Link>) -> Incoming {
     }
 }
 
-/// The ids of what is on disk now; never anything when nothing is being written.
-async fn finish(saving: &mut Option<Saving>) -> Result<Vec<PersistId>, Error> {
+/// The ids of what is on disk now, and when the next line's time is over; never anything when nothing is being written.
+async fn finish(saving: &mut Option<Saving>) -> Result<(Vec<PersistId>, Option<Timestamp>), Error> {
     let Some(under_way) = saving else {
         return std::future::pending().await;
     };
     let outcome = (&mut under_way.done).await.unwrap_or(Err(Error::Closed));
     let ids = saving.take().map(|saving| saving.ids).unwrap_or_default();
-    outcome.map(|()| ids)
+    outcome.map(|expiry| (ids, expiry))
 }

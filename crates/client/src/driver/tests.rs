@@ -198,11 +198,10 @@ async fn what_was_said_without_a_connection_waits_for_the_next_run() {
     drop(peer);
 
     let client = Client::open(home.path(), None, options()).await.unwrap();
-    let send = client.command(Command::Send {
-        to: Target::Person("boris@city.example".parse().unwrap()),
-        text: "hello".to_owned(),
-        in_reply_to: None,
-    });
+    let send = client.command(Command::say(
+        Target::Person("boris@city.example".parse().unwrap()),
+        "hello",
+    ));
     tokio::select! {
         answer = send => panic!("{answer:?}"),
         _ = until(&client, |status| status.trouble.is_some()) => {}

@@ -13,6 +13,8 @@ use super::index::Entry;
 use super::line::Line;
 use super::{Archive, PAGE};
 use crate::Error;
+use crate::store;
+use crate::told::More;
 
 /// Characters of an answered message that its answer repeats.
 const EXCERPT: usize = 80;
@@ -104,12 +106,13 @@ impl<'a> Conversation<'a> {
     ///
     /// # Errors
     /// [`Error::Export`].
-    pub(crate) fn line(&mut self, row: &TimelineRow) -> Result<(), Error> {
+    pub(crate) fn line(&mut self, line: &store::Line) -> Result<(), Error> {
+        let row = &line.row;
         if self.lines > 0 && self.lines.is_multiple_of(PAGE) {
             self.turn_page()?;
         }
         self.lines += 1;
-        let line = Line::of(row, &self.archive.reader);
+        let line = Line::of(line, &self.archive.reader);
         let json = serde_json::to_string(&line).expect("these are strings and numbers");
         self.json.write(if self.lines == 1 { "\n" } else { ",\n" })?;
         self.json.write(&json)?;
@@ -179,11 +182,29 @@ impl<'a> Conversation<'a> {
 
     fn item(&self, row: &TimelineRow, line: &Line) -> String {
         let happened = match line {
-            Line::Message { text, reply_to, .. } => return self.message(row, reply_to.as_deref(), text),
-            Line::File { name, reply_to, .. } => {
-                let text = format!("Sent the file \"{name}\", which is not in this archive");
-                return self.message(row, reply_to.as_deref(), &text);
+            Line::Message {
+                text, reply_to, more, ..
+            } => return self.message(row, reply_to.as_deref(), text, more),
+            Line::File {
+                file, reply_to, more, ..
+            } => {
+                let text = format!("Sent the file \"{}\", which is not in this archive", file.name);
+                return self.message(row, reply_to.as_deref(), &text, more);
             }
+            Line::Gone { place, seen_once, .. } => match seen_once {
+                true => format!(
+                    "{} sent something to be seen once, and it was",
+                    name(place.from())
+                ),
+                false => format!("{} withdrew a message", name(place.from())),
+            },
+            Line::Timer { after_secs: 0, .. } => {
+                format!("{} lets messages stay from now on", name(&row.sender))
+            }
+            Line::Timer { after_secs, .. } => format!(
+                "{} lets messages disappear after {after_secs} seconds from now on",
+                name(&row.sender)
+            ),
             Line::Notice { text, .. } => name(text),
             Line::Undecryptable { .. } => format!(
                 "{} sent something that this device could not decrypt",
@@ -198,7 +219,7 @@ impl<'a> Conversation<'a> {
         format!("<li class=\"notice\" id=\"l{id}\"><p>{time} {happened}</p></li>\n")
     }
 
-    fn message(&self, row: &TimelineRow, reply_to: Option<&str>, text: &str) -> String {
+    fn message(&self, row: &TimelineRow, reply_to: Option<&str>, text: &str, more: &More) -> String {
         let is_own = row.sender == self.archive.reader.me.to_string();
         let own = if is_own { " own" } else { "" };
         let waits = if row.seq == 0 {
@@ -208,10 +229,14 @@ impl<'a> Conversation<'a> {
         };
         let answered = reply_to.map(|id| self.answered(id)).unwrap_or_default();
         let (id, from, time) = (self.lines, name(&row.sender), self.time(row.at_ms));
-        let text = escape(text);
+        let (marks, below) = (super::more::marks(more), super::more::below(more));
+        let text = match (more.once, text) {
+            (true, "") => "To be seen once, and not in this archive".to_owned(),
+            _ => escape(text),
+        };
         format!(
-            "<li class=\"message{own}\" id=\"l{id}\">\n<p class=\"who\"><b>{from}</b> {time}{waits}</p>\n{answered}<p \
-             class=\"text\" lang=\"\" dir=\"auto\">{text}</p>\n</li>\n"
+            "<li class=\"message{own}\" id=\"l{id}\">\n<p class=\"who\"><b>{from}</b> {time}{marks}{waits}</p>\n{answered}<p \
+             class=\"text\" lang=\"\" dir=\"auto\">{text}</p>\n{below}</li>\n"
         )
     }
 
@@ -247,7 +272,7 @@ impl<'a> Conversation<'a> {
     fn remember(&mut self, row: &TimelineRow, line: Line) {
         let (id, text) = match line {
             Line::Message { message_id, text, .. } => (message_id, text),
-            Line::File { message_id, name, .. } => (message_id, name),
+            Line::File { message_id, file, .. } => (message_id, file.name),
             _ => return,
         };
         if let Some(id) = id {

@@ -54,15 +54,20 @@ fn row(seq: u64, sender: &str, at_ms: u64, body: Body) -> TimelineRow {
         seq,
         sender: sender.to_owned(),
         at_ms,
+        took: None,
         body: Some(body),
     }
+}
+
+fn message_id(id: u8) -> Vec<u8> {
+    [[1].as_slice(), &[id; 31]].concat()
 }
 
 fn text(id: u8, text: &str, answers: Option<u8>) -> Body {
     Body::Text(TextRow {
         text: text.to_owned(),
-        message_id: vec![id; 32].into(),
-        in_reply_to: answers.map_or_else(Vec::new, |id| vec![id; 32]).into(),
+        message_id: message_id(id).into(),
+        in_reply_to: answers.map_or_else(Vec::new, message_id).into(),
     })
 }
 
@@ -122,7 +127,9 @@ fn write(folder: &Path, rows: &[TimelineRow]) -> usize {
     let mut archive = Archive::begin(folder, reader()).unwrap();
     let mut conversation = archive.conversation(about(rows.len())).unwrap();
     for row in rows {
-        conversation.line(row).unwrap();
+        conversation
+            .line(&crate::store::Line::alone(row.clone()))
+            .unwrap();
     }
     conversation.finish().unwrap();
     archive.finish(&account()).unwrap()
@@ -209,7 +216,7 @@ fn programs_read_the_same() {
         lines[2],
         json!({
             "kind": "message", "entry_id": "03".repeat(16), "seq": 3, "from": "anna@city.example",
-            "at": "2026-03-01T12:34:56Z", "message_id": "02".repeat(32), "text": "& so?", "reply_to": "01".repeat(32),
+            "at": "2026-03-01T12:34:56Z", "message_id": format!("01{}", "02".repeat(31)), "text": "& so?", "reply_to": "01".repeat(32),
         })
     );
     let kinds: Vec<&str> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();

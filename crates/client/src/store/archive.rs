@@ -1,11 +1,13 @@
 //! Lines as a backup takes and gives them: each with its place in the log, for ever.
 
+use ::timeline::Shelf as _;
 use backup::{Place, Span};
 use prost::Message as _;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use types::wire::{BackupMark, RestoreWork, TimelineRow};
 use types::{ConversationId, EntryId};
 
+use super::shelf::Rows;
 use super::timeline::{count, integer};
 use super::{Arrival, Store, local, logs};
 use crate::Error;
@@ -37,9 +39,9 @@ impl Store {
         after: After,
         limit: usize,
     ) -> Result<(Vec<TimelineRow>, Option<After>), Error> {
-        let sql = "SELECT position, arrival, row FROM timeline
-                   WHERE conversation = ?1 AND (position, arrival) > (?2, ?3) AND position >= ?4 AND position <= ?5
-                   AND incarnation = ?6 AND seq > 0 AND NOT closed ORDER BY position, arrival LIMIT ?7";
+        let sql = "SELECT seq, arrival, row FROM timeline
+                   WHERE conversation = ?1 AND (seq, arrival) > (?2, ?3) AND seq >= ?4 AND seq <= ?5
+                   AND incarnation = ?6 AND seq > 0 AND NOT closed ORDER BY seq, arrival LIMIT ?7";
         let read = || -> rusqlite::Result<Vec<(i64, Arrival, Vec<u8>)>> {
             let mut statement = self.connection.prepare_cached(sql)?;
             let params = params![
@@ -59,7 +61,7 @@ impl Store {
         let lines = read().map_err(unreadable)?;
         let last = lines
             .last()
-            .map(|(position, arrival, _)| (position.cast_unsigned(), *arrival));
+            .map(|(seq, arrival, _)| (seq.cast_unsigned(), *arrival));
         let rows = lines.iter().map(|(_, _, bytes)| {
             TimelineRow::decode(bytes.as_slice()).map_err(|_| Error::Damaged("a line of a conversation"))
         });
@@ -87,7 +89,7 @@ impl Store {
     /// # Errors
     /// [`Error::ReadStore`], [`Error::Damaged`].
     pub(crate) fn untold(&self) -> Result<Vec<Place>, Error> {
-        let sql = "SELECT conversation, incarnation, seq, entry_id FROM erased WHERE NOT told";
+        let sql = "SELECT conversation, incarnation, seq, entry_id FROM erased WHERE NOT told AND seq > 0";
         self.places(sql, [])
     }
 
@@ -109,7 +111,7 @@ impl Store {
     pub(crate) fn mark(&self) -> Result<BackupMark, Error> {
         let sql = "SELECT (SELECT coalesce(max(arrival), 0) FROM timeline),
                    (SELECT coalesce(sum(last - first + 1), 0) FROM stretches),
-                   (SELECT count(*) FROM erased WHERE NOT told)";
+                   (SELECT count(*) FROM erased WHERE NOT told AND seq > 0)";
         let read = |row: &Row<'_>| {
             Ok(BackupMark {
                 arrival: row.get(0)?,
@@ -153,7 +155,8 @@ impl Store {
                 .iter()
                 .try_for_each(|span| logs::add(transaction, span))?;
             local::put(transaction, local::RESTORE, work.encode_to_vec())
-        })
+        })?;
+        self.discard_files()
     }
 }
 
@@ -176,60 +179,52 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Option<Place>> {
 }
 
 fn bring_back(transaction: &Transaction<'_>, row: &backup::Row, arrival: Arrival) -> rusqlite::Result<()> {
-    let (place, line) = (row.place(), row.row());
-    let is_erased = transaction
-        .prepare_cached("SELECT 1 FROM erased WHERE conversation = ?1 AND entry_id = ?2")?
-        .exists(params![place.conversation.as_bytes(), place.entry_id.as_bytes()])?;
-    if is_erased {
-        return Ok(());
-    }
-    let closed: Option<bool> = transaction
-        .prepare_cached("SELECT closed FROM timeline WHERE conversation = ?1 AND entry_id = ?2")?
+    let (place, line) = (row.place(), ::timeline::modern(row.row().clone()));
+    let known: Option<(Arrival, bool)> = transaction
+        .prepare_cached("SELECT arrival, closed FROM timeline WHERE conversation = ?1 AND entry_id = ?2")?
         .query_row(
             params![place.conversation.as_bytes(), place.entry_id.as_bytes()],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
-    if closed == Some(false) {
+    // What did not open here, and does now, is as much news as it was.
+    let arrival = match known {
+        Some((_, false)) => return Ok(()),
+        Some((arrival, true)) => arrival,
+        None => arrival,
+    };
+    let mut rows = Rows::of(transaction, &line, place.incarnation).restoring(&line, arrival);
+    if rows.is_erased(&line)? {
         return Ok(());
     }
-    let sql = "INSERT INTO timeline (arrival, conversation, entry_id, seq, position, at_ms, row, incarnation, closed)
-               VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8)
-               ON CONFLICT (conversation, entry_id) DO UPDATE SET row = excluded.row, at_ms = excluded.at_ms,
-               closed = excluded.closed";
-    transaction.prepare_cached(sql)?.execute(params![
-        arrival,
-        place.conversation.as_bytes(),
-        place.entry_id.as_bytes(),
-        integer(place.seq),
-        integer(line.at_ms),
-        line.encode_to_vec(),
-        place.incarnation.cast_signed(),
-        logs::is_closed(line),
-    ])?;
-    Ok(())
+    ::timeline::take(&mut rows, &line)
 }
 
-/// Leaves nothing of a line but its place; `told` when the backup knows of it already.
+/// Leaves nothing of a line but its place, and nothing of what was said about it; `told` when the backup knows of it
+/// already.
 fn erase(transaction: &Transaction<'_>, place: &Place, told: bool) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("DELETE FROM timeline WHERE conversation = ?1 AND entry_id = ?2 AND seq = ?3")?
-        .execute(params![
-            place.conversation.as_bytes(),
-            place.entry_id.as_bytes(),
-            integer(place.seq)
-        ])?;
+    let (conversation, entry_id) = (place.conversation.as_bytes(), place.entry_id.as_bytes());
     let sql =
         "INSERT INTO erased (conversation, incarnation, seq, entry_id, told) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT DO NOTHING";
+               ON CONFLICT DO UPDATE SET told = max(told, excluded.told)";
     transaction.prepare_cached(sql)?.execute(params![
-        place.conversation.as_bytes(),
+        conversation,
         place.incarnation.cast_signed(),
         integer(place.seq),
-        place.entry_id.as_bytes(),
+        entry_id,
         told
     ])?;
-    Ok(())
+    let sql = "SELECT row FROM timeline WHERE conversation = ?1 AND entry_id = ?2 AND seq = ?3";
+    let bytes: Option<Vec<u8>> = transaction
+        .prepare_cached(sql)?
+        .query_row(params![conversation, entry_id, integer(place.seq)], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    match bytes.map(|bytes| TimelineRow::decode(bytes.as_slice())) {
+        Some(Ok(row)) => ::timeline::expire(&mut Rows::of(transaction, &row, place.incarnation), &row),
+        _ => Ok(()),
+    }
 }
 
 /// The backup knows of these.

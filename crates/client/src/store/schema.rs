@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use prost::Message as _;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use types::wire::TimelineRow;
 
-use super::logs;
+use super::{index, local, logs, shelf};
 use crate::Error;
 
 /// Each step brings the tables from the version before to its own, counted from one.
-pub(super) const STEPS: [&str; 2] = [
+pub(super) const STEPS: [&str; 3] = [
     "
     -- What the engine saved, by keys of its own.
     CREATE TABLE state (
@@ -67,6 +69,40 @@ pub(super) const STEPS: [&str; 2] = [
     ) WITHOUT ROWID;
     CREATE INDEX erased_lines ON erased (conversation, entry_id);
 ",
+    "
+    -- What a row is called, and the message that it says something about.
+    ALTER TABLE timeline ADD COLUMN message BLOB;
+    ALTER TABLE timeline ADD COLUMN about BLOB;
+    -- People see it as a line of its own.
+    ALTER TABLE timeline ADD COLUMN shown INTEGER NOT NULL DEFAULT 1;
+    -- When it disappears.
+    ALTER TABLE timeline ADD COLUMN expires_ms INTEGER;
+    DROP INDEX timeline_order;
+    CREATE INDEX timeline_order ON timeline (conversation, position, arrival) WHERE shown;
+    CREATE INDEX timeline_seq ON timeline (conversation, incarnation, seq, arrival) WHERE seq > 0;
+    CREATE INDEX timeline_message ON timeline (conversation, message) WHERE message IS NOT NULL;
+    CREATE INDEX timeline_about ON timeline (conversation, about) WHERE about IS NOT NULL;
+    CREATE INDEX timeline_expires ON timeline (expires_ms) WHERE expires_ms IS NOT NULL;
+
+    -- What an erased line was called, so that nothing about it comes back either.
+    ALTER TABLE erased ADD COLUMN message BLOB;
+    CREATE INDEX erased_messages ON erased (conversation, message) WHERE message IS NOT NULL;
+
+    -- Words of rows, by arrival (see the crate `search`); marks are of their conversation, sender and kinds.
+    CREATE VIRTUAL TABLE message_search USING fts5 (
+        terms, marks, tokenize = 'ascii', content = '', columnsize = 0
+    );
+    INSERT INTO message_search (message_search, rank) VALUES ('secure-delete', 1);
+
+    -- Files that rows speak of, by blob; and those that no row speaks of any more.
+    CREATE TABLE enclosed (
+        blob BLOB NOT NULL,
+        arrival INTEGER NOT NULL,
+        PRIMARY KEY (blob, arrival)
+    ) WITHOUT ROWID;
+    CREATE INDEX enclosed_rows ON enclosed (arrival);
+    CREATE TABLE discarded (blob BLOB PRIMARY KEY) WITHOUT ROWID;
+",
 ];
 
 /// The newest version that this program knows.
@@ -111,9 +147,6 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 
 fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     let done = usize::try_from(found).unwrap_or(0);
-    if done == STEPS.len() {
-        return Ok(());
-    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for step in &STEPS[done..] {
         transaction.execute_batch(step)?;
@@ -121,6 +154,73 @@ fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     if found == 1 {
         logs::catch_up(&transaction)?;
     }
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    if done < STEPS.len() {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    catch_up(&transaction)?;
     transaction.commit()
+}
+
+/// What understood the rows that are here: all of them are taken anew when it grew.
+const READER: &str = "reader";
+const READER_NOW: i64 = (::timeline::READER as i64) << 16 | search::VERSION as i64;
+
+/// Rows that are looked at together.
+const PAGE: i64 = 1000;
+
+/// Takes the rows anew that another version understood in another way.
+fn catch_up(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let reader: Option<i64> = transaction
+        .query_row("SELECT value FROM local WHERE key = ?1", [READER], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if reader == Some(READER_NOW) {
+        return Ok(());
+    }
+    index::empty(transaction)?;
+    transaction.execute("DELETE FROM enclosed", [])?;
+    each(
+        transaction,
+        "SELECT arrival, row FROM timeline WHERE arrival > ?1",
+        |arrival, row| shelf::note(transaction, arrival, &::timeline::modern(row)),
+    )?;
+    // Only when all of them can be found is followed what they ask for.
+    let changes = "SELECT arrival, row FROM timeline WHERE arrival > ?1 AND about IS NOT NULL";
+    each(transaction, changes, |_, row| {
+        let mut rows = shelf::Rows::of(transaction, &row, 0);
+        // It may have gone with another one meanwhile.
+        match rows.is_here(&row)? {
+            true => ::timeline::take(&mut rows, &row),
+            false => Ok(()),
+        }
+    })?;
+    local::put(transaction, READER, READER_NOW)
+}
+
+/// Goes through rows, page by page: they may change meanwhile.
+fn each(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    mut step: impl FnMut(i64, TimelineRow) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut after = i64::MIN;
+    loop {
+        let page = {
+            let mut statement =
+                transaction.prepare_cached(&format!("{sql} ORDER BY arrival LIMIT {PAGE}"))?;
+            let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()?
+        };
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
+        after = *last;
+        for (arrival, bytes) in page {
+            // What is damaged stays as it is.
+            if let Ok(row) = TimelineRow::decode(bytes.as_slice()) {
+                step(arrival, row)?;
+            }
+        }
+    }
 }

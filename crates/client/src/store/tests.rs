@@ -25,6 +25,7 @@ fn row(conversation: ConversationId, id: u8, seq: u64, body: Body) -> TimelineRo
         seq,
         sender: "anna@city.example".to_owned(),
         at_ms: 1_000 + seq,
+        took: None,
         body: Some(body),
     }
 }
@@ -34,7 +35,7 @@ fn text(conversation: ConversationId, id: u8, seq: u64, text: &str) -> TimelineR
         text: text.to_owned(),
         ..TextRow::default()
     };
-    row(conversation, id, seq, Body::Text(text))
+    ::timeline::modern(row(conversation, id, seq, Body::Text(text)))
 }
 
 fn notice(conversation: ConversationId, id: u8, seq: u64) -> TimelineRow {
@@ -298,7 +299,15 @@ fn what_an_older_version_kept_is_understood() {
         let sql = "INSERT INTO state (key, value) VALUES (?1, ?2)";
         connection.execute(sql, params![key, value]).unwrap();
     }
-    let before = text(ROOM, 1, 1, "from before that was kept");
+    let before = row(
+        ROOM,
+        1,
+        1,
+        Body::Text(TextRow {
+            text: "from before that was kept".to_owned(),
+            ..TextRow::default()
+        }),
+    );
     let closed = row(ROOM, 2, 7, Body::Undecryptable(true));
     for line in [&before, &closed] {
         let sql = "INSERT INTO timeline (conversation, entry_id, seq, position, at_ms, row) VALUES (?1, ?2, ?3, ?3, 0, ?4)";
@@ -317,7 +326,7 @@ fn what_an_older_version_kept_is_understood() {
         let store = Store::open(home.path()).unwrap();
         assert_eq!(
             store.timeline(ROOM, 10).unwrap(),
-            [before.clone(), closed.clone()]
+            [::timeline::modern(before.clone()), closed.clone()]
         );
         let spans = store.spans().unwrap();
         assert!(

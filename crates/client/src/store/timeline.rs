@@ -1,17 +1,16 @@
-//! Lines of conversations, in the order in which people read them and in the order in which they came.
+//! Rows and lines of conversations, in the order in which people read them and in the order in which they came.
 
 use std::collections::BTreeMap;
 
 use prost::Message as _;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
-use types::wire::timeline_row::Body;
-use types::wire::{self, TimelineRow};
+use rusqlite::{Row, params};
+use types::wire::TimelineRow;
 use types::{ConversationId, EntryId};
 
-use super::{Store, logs};
+use super::Store;
 use crate::Error;
 
-/// Counts lines of all conversations in the order in which they came or changed. Those that a backup gave back came
+/// Counts rows of all conversations in the order in which they came or changed. Those that a backup gave back came
 /// before all others: theirs are not positive.
 pub type Arrival = i64;
 
@@ -42,7 +41,7 @@ impl Place {
 }
 
 /// What waits for the server stands last.
-const WAITING: i64 = i64::MAX;
+pub(super) const WAITING: i64 = i64::MAX;
 
 impl Store {
     /// The last `limit` lines of a conversation: accepted ones by seq, then those that wait in the order in which they
@@ -51,7 +50,7 @@ impl Store {
     /// # Errors
     /// [`Error::ReadStore`], [`Error::Damaged`].
     pub fn timeline(&self, conversation: ConversationId, limit: usize) -> Result<Vec<TimelineRow>, Error> {
-        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1
+        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND shown
                    ORDER BY position DESC, arrival DESC LIMIT ?2";
         let mut rows = self.lines(sql, params![conversation.as_bytes(), count(limit)])?;
         rows.reverse();
@@ -70,7 +69,7 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<TimelineRow>, Place), Error> {
         let sql =
-            "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND (position, arrival) > (?2, ?3)
+            "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND shown AND (position, arrival) > (?2, ?3)
                    ORDER BY position, arrival LIMIT ?4";
         let params = params![
             conversation.as_bytes(),
@@ -92,7 +91,7 @@ impl Store {
     /// [`Error::ReadStore`], [`Error::Damaged`].
     pub fn line_counts(&self) -> Result<BTreeMap<ConversationId, usize>, Error> {
         let read = || -> rusqlite::Result<Vec<(Vec<u8>, i64)>> {
-            let sql = "SELECT conversation, count(*) FROM timeline GROUP BY conversation";
+            let sql = "SELECT conversation, count(*) FROM timeline WHERE shown GROUP BY conversation";
             let mut statement = self.connection.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect()
@@ -117,7 +116,7 @@ impl Store {
         Ok(Place { position, arrival })
     }
 
-    /// Up to `limit` lines of all conversations that came or changed after `arrival`, in that order.
+    /// Up to `limit` rows of all conversations, changes of others included, that came or changed after `arrival`, in that order.
     ///
     /// # Errors
     /// [`Error::ReadStore`], [`Error::Damaged`].
@@ -136,7 +135,7 @@ impl Store {
         Ok(rows.into_iter().next().map(|arrived| arrived.row))
     }
 
-    fn lines(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Arrived>, Error> {
+    pub(super) fn lines(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Arrived>, Error> {
         let read = || -> rusqlite::Result<Vec<(Arrival, Vec<u8>)>> {
             let mut statement = self.connection.prepare_cached(sql)?;
             let rows = statement.query_map(params, |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?)))?;
@@ -153,72 +152,11 @@ impl Store {
     }
 }
 
-fn unreadable(source: rusqlite::Error) -> Error {
+pub(super) fn unreadable(source: rusqlite::Error) -> Error {
     Error::ReadStore {
         what: "the messages",
         source,
     }
-}
-
-/// Adds a line, or replaces the one with the same conversation and entry id. Its seq counts in this life of the server's
-/// store.
-pub(super) fn put(
-    transaction: &Transaction<'_>,
-    row: &TimelineRow,
-    incarnation: u64,
-) -> rusqlite::Result<()> {
-    let old: Option<(Arrival, Vec<u8>)> = transaction
-        .prepare_cached("SELECT arrival, row FROM timeline WHERE conversation = ?1 AND entry_id = ?2")?
-        .query_row(params![&row.conversation[..], &row.entry_id[..]], |old| {
-            Ok((old.get(0)?, old.get(1)?))
-        })
-        .optional()?;
-    if old.as_ref().is_some_and(|(_, bytes)| is_elsewhere(bytes, row)) {
-        // Entry ids come from the server: a line that has its place is not overwritten by another entry.
-        return Ok(());
-    }
-    let arrival = old.and_then(|(arrival, bytes)| says_the_same(&bytes, row).then_some(arrival));
-    let position = position(transaction, row)?;
-    // With an arrival the line keeps its place among what came; without one SQLite counts on.
-    let sql = "INSERT OR REPLACE INTO timeline (arrival, conversation, entry_id, seq, position, at_ms, row, incarnation,
-               closed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    transaction.prepare_cached(sql)?.execute(params![
-        arrival,
-        &row.conversation[..],
-        &row.entry_id[..],
-        integer(row.seq),
-        position,
-        integer(row.at_ms),
-        row.encode_to_vec(),
-        incarnation.cast_signed(),
-        logs::is_closed(row),
-    ])?;
-    Ok(())
-}
-
-/// The line that is there was accepted at another place than this one.
-fn is_elsewhere(old: &[u8], new: &TimelineRow) -> bool {
-    TimelineRow::decode(old).is_ok_and(|old| old.seq > 0 && old.seq != new.seq)
-}
-
-/// A line that only moved, because the server accepted it, is not news; one that reads differently is.
-fn says_the_same(old: &[u8], new: &TimelineRow) -> bool {
-    TimelineRow::decode(old).is_ok_and(|old| old.body == new.body)
-}
-
-fn position(transaction: &Transaction<'_>, row: &TimelineRow) -> rusqlite::Result<i64> {
-    if row.seq > 0 {
-        return Ok(integer(row.seq));
-    }
-    if !matches!(row.body, Some(Body::Notice(wire::Notice { .. }))) {
-        return Ok(WAITING);
-    }
-    // What this device noticed by itself has no seq and never will: it stands where the conversation was just then.
-    transaction
-        .prepare_cached(
-            "SELECT coalesce(max(position), 0) FROM timeline WHERE conversation = ?1 AND position < ?2",
-        )?
-        .query_row(params![&row.conversation[..], WAITING], |row| row.get(0))
 }
 
 pub(super) fn integer(value: u64) -> i64 {

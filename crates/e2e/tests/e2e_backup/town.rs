@@ -17,7 +17,6 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use types::ConversationId;
 use types::wire::TimelineRow;
-use types::wire::timeline_row::Body;
 
 /// Of the files that are sent, in bytes.
 const BLOCK: usize = 64 << 10;
@@ -142,13 +141,9 @@ pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
 /// Says many things in a conversation, in this order.
 pub(crate) async fn say(client: &Client, conversation: ConversationId, texts: &[String]) -> Result<()> {
     for some in texts.chunks(AT_ONCE) {
-        let send = some.iter().map(|text| {
-            client.command(Command::Send {
-                to: Target::Conversation(conversation),
-                text: text.clone(),
-                in_reply_to: None,
-            })
-        });
+        let send = some
+            .iter()
+            .map(|text| client.command(Command::say(Target::Conversation(conversation), text)));
         try_join_all(send).await?;
     }
     Ok(())
@@ -216,10 +211,7 @@ pub(crate) fn check_holds(before: &Held, now: &Held) {
 /// Every file that these lines speak of is on a device, byte by byte as it was sent; how many there are.
 pub(crate) fn check_files(held: &Held, home: &Path) -> Result<usize> {
     let mut count = 0;
-    for row in held.values().flatten() {
-        let Some(Body::File(file)) = &row.body else {
-            continue;
-        };
+    for file in held.values().flatten().flat_map(timeline::files) {
         let hex: String = file.blob.iter().map(|byte| format!("{byte:02x}")).collect();
         let here = fs::read(home.join("files").join(hex)).with_context(|| file.name.clone())?;
         let seed = file

@@ -160,12 +160,7 @@ impl Town {
     }
 
     pub(crate) fn say(&mut self, person: usize, conversation: ConversationId, text: &str) {
-        let send = Command::Send {
-            to: Target::Conversation(conversation),
-            text: text.to_owned(),
-            in_reply_to: None,
-        };
-        self.command(person, send);
+        self.command(person, Command::say(Target::Conversation(conversation), text));
     }
 
     /// How the command that ended last did.
@@ -176,8 +171,7 @@ impl Town {
     /// What people see, the ordinary notices left out.
     pub(crate) fn lines(&self, person: usize) -> Vec<String> {
         let line = |row: &wire::TimelineRow| match row.body.as_ref()? {
-            Line::Text(text) => Some(text.text.clone()),
-            Line::Unknown(_) => Some("unknown".to_owned()),
+            Line::Said(_) => Some(timeline::text(row).unwrap_or_else(|| "unknown".to_owned())),
             Line::Undecryptable(_) => Some("undecryptable".to_owned()),
             Line::Notice(notice) => match notice.kind() {
                 wire::NoticeKind::HistoryDiffers => Some(format!("differs: {}", notice.by)),
@@ -192,8 +186,7 @@ impl Town {
 
     /// When a line is said to have been said.
     pub(crate) fn time_of(&self, person: usize, text: &str) -> Timestamp {
-        let is_it =
-            |row: &&wire::TimelineRow| matches!(&row.body, Some(Line::Text(line)) if line.text == text);
+        let is_it = |row: &&wire::TimelineRow| timeline::text(row).as_deref() == Some(text);
         let row = self.people[person].rows.iter().find(is_it).unwrap();
         Timestamp::from_ms(row.at_ms)
     }
@@ -201,7 +194,9 @@ impl Town {
     pub(crate) fn message_id(&self, person: usize, text: &str) -> Bytes {
         let rows = self.people[person].rows.iter();
         let mut ids = rows.filter_map(|row| match &row.body {
-            Some(Line::Text(line)) if line.text == text => Some(line.message_id.clone()),
+            Some(Line::Said(said)) if timeline::text(row).as_deref() == Some(text) => {
+                Some(said.message_id.clone())
+            }
             _ => None,
         });
         ids.next().unwrap()

@@ -46,15 +46,19 @@ pub(super) async fn history<W: Write>(
     let views = session.client.conversations().await?;
     let id = names::conversation(conversation, &me, &views)?;
     let view = views.iter().find(|view| view.id == id);
-    let rows = session.client.timeline(id, limit).await?;
-    if view.is_none() && rows.is_empty() {
+    let lines = session
+        .client
+        .ask_store(move |store| store.last_lines(id, limit))
+        .await?;
+    if view.is_none() && lines.is_empty() {
         return Err(crate::Error::from(engine::Error::NoConversation(id)).into());
     }
     output.under(&heading(id, view))?;
-    for row in &rows {
-        output.show(&Object::of_row(row, &me))?;
+    for line in &lines {
+        output.show(&Object::of_line(line, &me))?;
     }
     output.flush()?;
+    let rows: Vec<TimelineRow> = lines.into_iter().map(|line| line.row).collect();
     mark_read(session, &rows).await?;
     Ok(End::Done)
 }

@@ -65,14 +65,17 @@ async fn write(
     let mut conversation = archive.conversation(about)?;
     let (mut place, mut written) = (Place::default(), 0);
     loop {
-        let (rows, after) = session.client.lines_after(id, place, LINES).await?;
-        if rows.is_empty() {
+        let (lines, after) = session
+            .client
+            .ask_store(move |store| store.whole_lines_after(id, place, LINES))
+            .await?;
+        if lines.is_empty() {
             return Ok(conversation.finish()?);
         }
-        for row in &rows {
-            conversation.line(row)?;
+        for line in &lines {
+            conversation.line(line)?;
         }
-        written += rows.len();
+        written += lines.len();
         terminal::tell(&format!("{title}: {written} of {total} lines"));
         place = after;
     }

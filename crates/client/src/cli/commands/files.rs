@@ -6,19 +6,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use engine::{Answer, Command, FileToSend};
-use types::wire::timeline_row::Body;
-use types::wire::{FileRow, TimelineRow};
 
-use super::{End, show, unexpected};
+use super::{End, show, talk, unexpected};
 use crate::backup;
 use crate::cli::failure::Failure;
 use crate::cli::names;
 use crate::cli::object::Object;
 use crate::cli::output::Output;
 use crate::cli::session::{Patience, Session};
-
-/// Lines among which a file's message is looked up.
-const RECENT: usize = 20_000;
 
 pub(super) async fn attach<W: Write>(
     session: &mut Session,
@@ -57,14 +52,44 @@ pub(super) async fn save<W: Write>(
     let me = session.me().await?;
     session.sync(Patience::UntilTimeout).await?;
     let conversation = names::conversation(conversation, &me, &session.client.conversations().await?)?;
-    let rows = session.client.timeline(conversation, RECENT).await?;
-    let file = find(message, &rows)?;
+    let id = talk::id_in(session, conversation, message).await?;
+    let line = session
+        .client
+        .ask_store(move |store| store.message(conversation, id))
+        .await?;
+    let line = line.ok_or_else(|| names::no_message(message))?;
+    let file = timeline::files(&line.row).into_iter().next();
+    let file = file.ok_or_else(|| Failure::argument("no_file", "this message brought no file"))?;
     if to.exists() {
         return Err(Failure::argument(
             "exists",
             format!("{} is there already; choose another name", to.display()),
         ));
     }
+    let is_once = line.message.as_ref().is_some_and(is_once);
+    let saved = save_file(session, output, file, to).await?;
+    if is_once {
+        let message = id;
+        let command = Command::SeenOnce {
+            conversation,
+            message,
+        };
+        return super::ask_and_say(session, output, command, "it is gone now from all your devices").await;
+    }
+    Ok(saved)
+}
+
+/// It was to be seen once.
+fn is_once(message: &timeline::Message) -> bool {
+    matches!(&message.state, timeline::State::Said(content) if content.is_once())
+}
+
+async fn save_file<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    file: types::wire::FileRow,
+    to: &Path,
+) -> Result<End, Failure> {
     let here = backup::file_place(&session.client, &file).await?;
     if here.exists() {
         copy(&here, to).map_err(|error| unwritable(to, &error))?;
@@ -79,20 +104,6 @@ pub(super) async fn save<W: Write>(
         }
         answer => Err(unexpected(&answer)),
     }
-}
-
-/// The file that a message brought.
-fn find(message: &str, rows: &[TimelineRow]) -> Result<FileRow, Failure> {
-    let id = names::message(message, rows)?;
-    let files = rows.iter().filter_map(|row| match &row.body {
-        Some(Body::File(file)) => Some(file.as_ref()),
-        _ => None,
-    });
-    let mut named = files.filter(|file| file.message_id == id.as_bytes().as_slice());
-    named
-        .next()
-        .cloned()
-        .ok_or_else(|| Failure::argument("no_file", "this message brought no file"))
 }
 
 fn describe(path: &Path) -> Result<FileToSend, Failure> {

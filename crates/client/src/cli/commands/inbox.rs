@@ -15,7 +15,7 @@ use crate::cli::object::{self, Object};
 use crate::cli::output::Output;
 use crate::cli::session::{Patience, Session};
 use crate::cli::terminal;
-use crate::store::{Arrival, Arrived};
+use crate::store::{Arrival, Line};
 
 /// Lines that are read, shown and marked as shown together.
 const PAGE: usize = 500;
@@ -76,8 +76,12 @@ impl Inbox {
     ) -> Result<bool, Failure> {
         let mut some = false;
         loop {
-            let page = session.client.arrived_after(self.shown, PAGE).await?;
-            let Some(last) = page.last().map(|arrived| arrived.arrival) else {
+            let shown = self.shown;
+            let page = session
+                .client
+                .ask_store(move |store| store.lines_since(shown, PAGE))
+                .await?;
+            let Some(last) = page.last().map(|line| line.arrival) else {
                 return Ok(some);
             };
             some |= self.show_page(session, output, page).await?;
@@ -90,27 +94,29 @@ impl Inbox {
         &self,
         session: &Session,
         output: &mut Output<W>,
-        page: Vec<Arrived>,
+        mut lines: Vec<Line>,
     ) -> Result<bool, Failure> {
-        let mut rows: Vec<TimelineRow> = page.into_iter().map(|arrived| arrived.row).collect();
-        let views = read_views(session, &rows).await?;
+        let views = read_views(session, &lines).await?;
         let is_read = |row: &TimelineRow| {
             let view = views.get(&row.conversation[..]);
             // What this device noticed by itself was read on no other one.
             ::backup::is_kept(row) && view.is_some_and(|view| row.seq <= view.read)
         };
-        rows.retain(|row| self.all || object::is_news(row, &self.me) && !is_read(row));
+        let is_news = |row: &TimelineRow| object::is_news(row, &self.me) && !is_read(row);
+        lines.retain(|line| (self.all || is_news(&line.row)) && object::is_told(&line.row));
         if output.is_text() {
-            group(&mut rows);
+            group(&mut lines);
         }
-        for row in &rows {
+        for line in &lines {
+            let row = &line.row;
             if let Ok(id) = ConversationId::try_from(row.conversation.as_ref()) {
                 output.under(&heading(id, views.get(&row.conversation[..])))?;
             }
-            output.show(&Object::of_row(row, &self.me))?;
+            output.show(&Object::of_line(line, &self.me))?;
         }
         // Only what the person can have seen counts as read.
         output.flush()?;
+        let rows: Vec<TimelineRow> = lines.into_iter().map(|line| line.row).collect();
         mark_read(session, &rows).await?;
         Ok(!rows.is_empty())
     }
@@ -145,22 +151,22 @@ impl Inbox {
 }
 
 /// Brings the lines of each conversation together, in the order in which the conversations first appear.
-fn group(rows: &mut [TimelineRow]) {
+fn group(lines: &mut [Line]) {
     let mut order = BTreeMap::new();
-    for row in &*rows {
+    for line in &*lines {
         let next = order.len();
-        order.entry(row.conversation.clone()).or_insert(next);
+        order.entry(line.row.conversation.clone()).or_insert(next);
     }
-    rows.sort_by_key(|row| order.get(&row.conversation).copied());
+    lines.sort_by_key(|line| order.get(&line.row.conversation).copied());
 }
 
 /// The conversations of these lines, as they stand now.
 async fn read_views(
     session: &Session,
-    rows: &[TimelineRow],
+    lines: &[Line],
 ) -> Result<BTreeMap<Vec<u8>, ConversationView>, Failure> {
     let mut views = BTreeMap::new();
-    for row in rows {
+    for row in lines.iter().map(|line| &line.row) {
         if views.contains_key(&row.conversation[..]) {
             continue;
         }

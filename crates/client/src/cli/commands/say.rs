@@ -2,56 +2,97 @@
 
 use std::io::Write;
 
-use content::MessageId;
+use content::{Content, Expiration, MessageId, Text, markdown};
 use engine::{Answer, Command, Target};
+use types::{Address, Timestamp};
 
-use super::{End, message_id, show, unexpected};
+use super::{End, show, talk, unexpected};
+use crate::cli::args::How;
 use crate::cli::failure::Failure;
-use crate::cli::names;
 use crate::cli::object::Object;
 use crate::cli::output::Output;
 use crate::cli::session::{Outcome, Session};
-
-/// Lines among which a message's short name is looked up.
-const RECENT: usize = 2_000;
-
-/// What to say.
-pub(super) struct Message<'a> {
-    pub(super) to: &'a str,
-    pub(super) text: String,
-    pub(super) reply_to: Option<&'a str>,
-}
+use crate::cli::{moment, names};
+use crate::system;
 
 pub(super) async fn run<W: Write>(
     session: &mut Session,
     output: &mut Output<W>,
-    message: Message<'_>,
+    (to, text): (&str, &str),
+    how: How,
 ) -> Result<End, Failure> {
     let me = session.me().await?;
-    let to = names::target(message.to, &me)?;
-    let in_reply_to = match message.reply_to {
-        Some(name) => Some(find_message(session, &to, name).await?),
-        None => None,
+    let to = names::target(to, &me)?;
+    let now = system::now();
+    let at = how.at.as_deref().map(|at| moment::read(at, now, output.zone()));
+    let at = at.transpose()?;
+    let mut content = compose(text, &how, &me)?;
+    if let Some(name) = &how.reply {
+        content = content.replying_to(find_message(session, &to, name).await?);
+    }
+    if how.once {
+        content = content.once();
+    }
+    if let Some(after) = how.expires {
+        let unix_secs = at.unwrap_or(now).as_ms() / 1_000 + after.as_secs();
+        content = content.expiring(Expiration::At {
+            unix_secs: u32::try_from(unix_secs).unwrap_or(u32::MAX),
+        });
+    }
+    match at {
+        Some(at) => schedule(session, output, (to, content), at).await,
+        None => talk::say(session, output, to, content).await,
+    }
+}
+
+fn compose(text: &str, how: &How, me: &Address) -> Result<Content, Failure> {
+    let people = names::people(&how.mention, me)?;
+    let is_markdown = how.markdown || !people.is_empty();
+    let mut text = match is_markdown && !how.markdown {
+        true => markdown::escape(text),
+        false => text.to_owned(),
     };
-    let command = Command::Send {
-        to,
-        text: message.text,
-        in_reply_to,
+    for person in &people {
+        let (plain, mention) = (
+            format!("@{}", markdown::escape(person.handle.as_str())),
+            markdown::mention(person),
+        );
+        text = match text.contains(&plain) {
+            true => text.replace(&plain, &mention),
+            false => format!("{mention} {text}"),
+        };
+    }
+    let said = Text {
+        text: &text,
+        is_markdown,
     };
-    match session.ask(command).await? {
+    match &how.preview_title {
+        Some(title) => talk::with_preview(
+            said,
+            title,
+            how.preview_description.as_deref().unwrap_or_default(),
+        ),
+        None if is_markdown => Ok(Content::markdown([0; 16], &text)),
+        None => Ok(Content::text([0; 16], &text)),
+    }
+}
+
+async fn schedule<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    (to, content): (Target, Content),
+    at: Timestamp,
+) -> Result<End, Failure> {
+    let content = Box::new(content);
+    match session.ask(Command::Schedule { to, content, at }).await? {
         Outcome::Queued(queued) => Ok(End::Queued(queued)),
-        Outcome::Answered(Answer::Sent {
-            conversation,
-            entry_id,
-            seq,
-        }) => {
-            let sent = Object::Sent {
-                conversation: conversation.to_string(),
-                entry_id: entry_id.to_string(),
-                message_id: message_id(session, conversation, entry_id).await?,
-                seq,
-            };
-            show(output, &sent)?;
+        Outcome::Answered(Answer::Scheduled { entry_id, .. }) => {
+            let views = session.client.scheduled().await?;
+            for view in views.iter().filter(|view| view.entry_id == entry_id) {
+                show(output, &Object::of_scheduled(view))?;
+            }
+            output.remark("It goes out at that time while this program runs, for example as `veche inbox --follow`, or else at the next run.")?;
+            output.flush()?;
             Ok(End::Done)
         }
         Outcome::Answered(answer) => Err(unexpected(&answer)),
@@ -64,9 +105,9 @@ async fn find_message(session: &Session, to: &Target, name: &str) -> Result<Mess
         Target::Conversation(id) => Some(*id),
         Target::Person(address) => names::direct_with(address, &session.client.conversations().await?),
     };
-    let rows = match conversation {
-        Some(id) => session.client.timeline(id, RECENT).await?,
-        None => Vec::new(),
-    };
-    names::message(name, &rows)
+    match (conversation, names::named(name)?) {
+        (_, names::Named::Id(id)) => Ok(id),
+        (Some(conversation), _) => talk::id_in(session, conversation, name).await,
+        (None, _) => Err(names::no_message(name)),
+    }
 }

@@ -1,5 +1,6 @@
 //! Names on the way in, notices on the way out.
 
+use content::MessageId;
 use engine::Target;
 use types::DeviceId;
 
@@ -101,29 +102,35 @@ fn which_device_is_meant() {
 
 #[test]
 fn which_message_is_meant() {
-    let rows = [said("a"), answered("b")];
-    let other = TimelineRow {
-        entry_id: EntryId::new([9; 16]).to_bytes(),
-        ..row(Body::Text(TextRow {
-            message_id: vec![3; 32].into(),
-            ..TextRow::default()
-        }))
+    let ids = |bytes: &[u8]| -> Vec<MessageId> {
+        let ids = bytes
+            .iter()
+            .map(|byte| MessageId::try_from([*byte; 32].as_slice()).unwrap());
+        ids.collect()
     };
-    let check = |text: &str, expected: Result<u8, &str>| {
-        let rows = [&rows[..], std::slice::from_ref(&other)].concat();
-        let found = names::message(text, &rows);
-        let found = found
-            .as_ref()
-            .map(|id| id.as_bytes()[0])
-            .map_err(|failure| failure.code.as_str());
-        assert_eq!(found, expected, "{text}");
+    let check = |text: &str, expected: Result<&str, &str>| {
+        let named = names::named(text);
+        let named = named.as_ref().map_err(|failure| failure.code.as_str());
+        let digits = named.map(|named| match named {
+            names::Named::Id(id) => id.to_string(),
+            names::Named::Digits(digits) => digits.clone(),
+        });
+        assert_eq!(digits.as_deref(), expected.as_deref(), "{text}");
     };
-    check("03030303", Ok(3));
-    check("[03030303]", Ok(3));
-    check(&"04".repeat(32), Ok(4));
-    check("04040404", Err("no_message"));
-    check("01010101", Err("ambiguous_message"));
+    check("03030303", Ok("03030303"));
+    check("[03AB]", Ok("03ab"));
+    check(&"04".repeat(32), Ok(&"04".repeat(32)));
     check("hello", Err("message_id_malformed"));
+    // A slip of the finger must not name one.
+    check("03a", Err("message_id_malformed"));
+    let check = |found: &[u8], expected: Result<u8, &str>| {
+        let only = names::only("0303", &ids(found));
+        let only = only.as_ref().map(|id| id.as_bytes()[0]);
+        assert_eq!(only.map_err(|failure| failure.code.as_str()), expected);
+    };
+    check(&[3], Ok(3));
+    check(&[], Err("no_message"));
+    check(&[3, 4], Err("ambiguous_message"));
 }
 
 #[test]
