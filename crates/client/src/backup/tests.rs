@@ -378,3 +378,46 @@ fn a_lost_segment_is_written_anew_by_who_has_its_lines() {
     assert!(one.back_up(&mut vault));
     assert_eq!(vault.rows(), 2);
 }
+
+#[test]
+fn what_was_withdrawn_leaves_the_backup_and_its_place_comes_back() {
+    use content::{Content, message_id};
+    let said = |seq: u64, content: &Content| {
+        let content = content.encode();
+        let sender = "anna@city.example".parse().unwrap();
+        let said = types::wire::SaidRow {
+            message_id: message_id(&content, &sender, ROOM).as_bytes().to_vec().into(),
+            content: content.into(),
+        };
+        TimelineRow {
+            sender: sender.to_string(),
+            ..row(ROOM, seq, Body::Said(said))
+        }
+    };
+    let (old, early, late, mut vault) = (Device::new(), Device::new(), Device::new(), Vault::new());
+    let secret = said(1, &Content::text([1; 16], "a secret"));
+    let Some(Body::Said(row)) = &secret.body else {
+        unreachable!()
+    };
+    let id = row.message_id.as_ref().try_into().unwrap();
+    let stays = said(2, &Content::text([2; 16], "stays"));
+    let withdrawal = said(3, &Content::withdrawal([3; 16], id));
+    old.add(&[secret.clone(), stays.clone()]);
+    old.has_read(ROOM, 1, 2);
+    old.back_up(&mut vault);
+    early.restore(&vault);
+
+    old.add(std::slice::from_ref(&withdrawal));
+    old.has_read(ROOM, 1, 3);
+    assert!(old.back_up(&mut vault));
+    late.restore(&vault);
+    // The log may still have it.
+    late.add(std::slice::from_ref(&secret));
+    early.restore(&vault);
+    for device in [&old, &late, &early] {
+        let shown: Vec<u64> = device.timeline(ROOM).iter().map(|row| row.seq).collect();
+        assert_eq!(shown, [3, 2], "the withdrawal stands where the message stood");
+        assert!(!device.timeline(ROOM).contains(&secret));
+        assert!(!device.back_up(&mut vault), "all of them hold the same");
+    }
+}

@@ -1,3 +1,5 @@
+mod kinds;
+
 use engine::Write;
 use prost::Message as _;
 use types::wire::timeline_row::Body;
