@@ -29,6 +29,11 @@ const BENCHES: &[Bench] = &[
         package: "server",
         example: "idle",
     },
+    Bench {
+        name: "search",
+        package: "client",
+        example: "search",
+    },
 ];
 
 #[derive(Args, Debug)]

@@ -41,7 +41,7 @@ enum Task {
     Up(up::Options),
     /// Install what is missing and run every check and test, with the minutes of each stage
     Test(test::Options),
-    /// Measure: encryption, storage, idle connections
+    /// Measure: encryption, storage, idle connections, searching
     Bench(bench::Options),
     /// Simulate the whole system under faults, seed after seed
     Sim(sim::Options),
@@ -89,6 +89,6 @@ mod tests {
 
     #[test]
     fn an_unknown_bench_is_refused_with_the_known_ones() {
-        assert!(refused("xtask bench nothing").contains("[possible values: mls, storage, idle]"));
+        assert!(refused("xtask bench nothing").contains("[possible values: mls, storage, idle, search]"));
     }
 }

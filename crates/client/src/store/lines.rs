@@ -109,11 +109,20 @@ impl Store {
     }
 
     fn bare_message(&self, conversation: ConversationId, id: MessageId) -> Result<Option<Line>, Error> {
-        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND shown
-                   AND (message = ?2 OR message IN (SELECT about FROM timeline WHERE conversation = ?1 AND message = ?2))
-                   ORDER BY position, arrival LIMIT 1";
-        let found = self.lines(sql, params![conversation.as_bytes(), id.as_bytes()])?;
-        let found = found.into_iter().next();
+        let sql = "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND message = ?2
+                   ORDER BY shown DESC, position, arrival LIMIT 1";
+        let called = |id: MessageId| -> Result<Option<_>, Error> {
+            let found = self.lines(sql, params![conversation.as_bytes(), id.as_bytes()])?;
+            Ok(found.into_iter().next())
+        };
+        let mut found = called(id)?;
+        let bond = found.as_ref().map(|found| ::timeline::Bond::of(&found.row));
+        if let Some(bond) = bond.filter(|bond| !bond.kind.is_shown()) {
+            found = match (bond.kind, bond.about) {
+                (::timeline::Kind::Edit, Some(about)) => called(about)?,
+                _ => None,
+            };
+        }
         found
             .map(|arrived| self.bare_line(arrived.arrival, arrived.row))
             .transpose()
@@ -161,9 +170,12 @@ impl Store {
         let id = ::timeline::Bond::of(&row).id;
         let changes = match id {
             Some(id) => {
-                let sql =
-                    "SELECT arrival, row FROM timeline WHERE conversation = ?1 AND (about = ?2 OR about IN
-                           (SELECT message FROM timeline WHERE conversation = ?1 AND about = ?2))";
+                // With an OR instead, SQLite would read the whole conversation.
+                let sql = "WITH direct AS (
+                               SELECT arrival, row, message FROM timeline WHERE conversation = ?1 AND about = ?2)
+                           SELECT arrival, row FROM direct UNION ALL
+                           SELECT further.arrival, further.row FROM direct CROSS JOIN timeline AS further
+                           ON further.conversation = ?1 AND further.about = direct.message";
                 let changes = self.lines(sql, params![&row.conversation[..], id.as_bytes()])?;
                 changes.into_iter().map(|arrived| arrived.row).collect()
             }
