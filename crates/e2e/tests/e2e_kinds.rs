@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::{Failed, Person, Server};
+use e2e::{Failed, Person, Server, Shows};
 use serde_json::{Value, json};
 
 /// What does not happen within this time has failed.
@@ -290,12 +290,17 @@ fn messages_disappear_when_their_time_is_over() -> Result<()> {
 #[test]
 fn what_is_to_be_seen_once_is_seen_once() -> Result<()> {
     let Town {
-        server: _server,
-        folder: _folder,
+        server,
+        folder,
         anna,
         boris,
     } = town()?;
+    anna.send("boris", "hello")?;
+    boris.inbox()?;
+    let laptop = boris.link(&server, folder.path(), "laptop", Shows::Existing, &[])?;
+    laptop.inbox()?;
     let id = say(&anna, &["send", "boris", "the code is 4711", "--once"])?;
+    assert_eq!(message(&laptop, "anna", &id)?["once"], true);
     let said = message(&boris, "anna", &id)?;
     assert_eq!((&said["once"], &said["text"]), (&json!(true), &json!("")));
     assert_eq!(boris.run(&["search", "code"])?.len(), 0);
@@ -306,7 +311,11 @@ fn what_is_to_be_seen_once_is_seen_once() -> Result<()> {
     let seen = boris.run(&["see", "anna", &id])?;
     assert_eq!(seen[0]["text"], "the code is 4711");
     assert_eq!(code(boris.run(&["see", "anna", &id])), "no_message");
-    assert_eq!(lines(&boris, "anna")?[0]["event"], "seen_once");
+    until("going away everywhere", || {
+        let lines = lines(&laptop, "anna")?;
+        Ok(lines.last().is_some_and(|line| line["event"] == "seen_once"))
+    })?;
+    assert_eq!(code(laptop.run(&["see", "anna", &id])), "no_message");
     Ok(())
 }
 
@@ -363,5 +372,46 @@ fn messages_are_found() -> Result<()> {
     assert_eq!(found(&["крыше", "--in", "anna"])?, [cats.clone()]);
     assert_eq!(found(&["крыше", "--until", "2020-01-01"])?, [""; 0]);
     assert_eq!(found(&["крыше", "--since", "2020-01-01"])?, [cats]);
+    Ok(())
+}
+
+/// A device that comes later is given messages as they stand, and a backup brings them back so.
+#[test]
+fn what_was_changed_follows_to_another_device() -> Result<()> {
+    let Town {
+        server,
+        folder,
+        anna,
+        boris,
+    } = town()?;
+    let id = say(&anna, &["send", "boris", "first wording"])?;
+    let gone = say(&anna, &["send", "boris", "a slip of the tongue"])?;
+    boris.inbox()?;
+    say(&boris, &["react", "anna", &id, "👍"])?;
+    say(&anna, &["edit", "boris", &id, "second wording"])?;
+    say(&anna, &["delete", "boris", &gone])?;
+    let guest = folder.path().join("homes").join("anna-laptop");
+    let mut host = e2e::Linking::start(&anna, &["--history"])?;
+    let linked = host.code()?;
+    let laptop = anna.at(&guest);
+    let arguments = [
+        linked.as_str(),
+        "--server",
+        server.url(),
+        "--name",
+        "laptop",
+        "--history",
+    ];
+    e2e::Linking::start(&laptop, &arguments)?.finish()?;
+    host.finish()?;
+    let said = message(&laptop, "boris", &id)?;
+    assert_eq!(
+        (&said["text"], &said["edits"]),
+        (&json!("second wording"), &json!(1))
+    );
+    assert_eq!(said["reactions"][0]["emoji"], "👍");
+    let lines = lines(&laptop, "boris")?;
+    assert_eq!(lines[1]["event"], "withdrawn", "{lines:?}");
+    assert_eq!(laptop.run(&["search", "wording"])?.len(), 1);
     Ok(())
 }
