@@ -2,6 +2,9 @@
 //! the rows of the newest thousand hits and of no others, and fifty messages are put together out of them, so 20 ms for
 //! the commonest word and less for all others; the first of everything reads from the disk. More than 50 ms is a failure.
 
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -49,11 +52,11 @@ fn main() -> ExitCode {
     match run() {
         Ok(worst) if worst <= LIMIT => ExitCode::SUCCESS,
         Ok(worst) => {
-            eprintln!("{worst:?} is more than {LIMIT:?}");
+            println!("{worst:?} is more than {LIMIT:?}");
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("{error}");
+            println!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -62,6 +65,16 @@ fn main() -> ExitCode {
 fn run() -> Result<Duration, Box<dyn std::error::Error>> {
     let home = tempfile::tempdir()?;
     let mut store = Store::open(home.path())?;
+    fill(&mut store)?;
+    let mut worst = Duration::ZERO;
+    for (what, search) in searches() {
+        worst = worst.max(measure(&store, what, &search)?);
+    }
+    store.close()?;
+    Ok(worst)
+}
+
+fn fill(store: &mut Store) -> Result<(), client::Error> {
     let begin = Instant::now();
     for first in (0..MESSAGES).step_by(1000) {
         let writes: Vec<Write> = (first..first + 1000)
@@ -73,12 +86,16 @@ fn run() -> Result<Duration, Box<dyn std::error::Error>> {
         "{MESSAGES} messages kept in {:.1} s",
         begin.elapsed().as_secs_f64()
     );
+    Ok(())
+}
+
+fn searches() -> [(&'static str, Search); 12] {
     let words = |words: &str| Search {
         words: words.to_owned(),
         ..Search::default()
     };
     let chat = Some(conversation(7));
-    let searches = [
+    [
         ("the commonest word", words("и")),
         ("a common word", words("кошками")),
         ("two words", words("кошка ladder")),
@@ -122,25 +139,21 @@ fn run() -> Result<Duration, Box<dyn std::error::Error>> {
             },
         ),
         ("not there", words("нигде")),
-    ];
-    let mut worst = Duration::ZERO;
-    for (what, search) in searches {
-        let mut times = Vec::new();
-        let mut hits = 0;
-        for _ in 0..20 {
-            let begin = Instant::now();
-            hits = store.search(&search, 50)?.len();
-            times.push(begin.elapsed());
-        }
-        times.sort_unstable();
-        println!(
-            "{what:<24} {hits:>3} found, {:>8.2?} median, {:>8.2?} worst",
-            times[10], times[19]
-        );
-        worst = worst.max(times[10]);
+    ]
+}
+
+/// Half of all times are better.
+fn measure(store: &Store, what: &str, search: &Search) -> Result<Duration, client::Error> {
+    let (mut times, mut hits) = (Vec::new(), 0);
+    for _ in 0..20 {
+        let begin = Instant::now();
+        hits = store.search(search, 50)?.len();
+        times.push(begin.elapsed());
     }
-    store.close()?;
-    Ok(worst)
+    times.sort_unstable();
+    let (median, worst) = (times[10], times[19]);
+    println!("{what:<24} {hits:>3} found, {median:>8.2?} median, {worst:>8.2?} worst");
+    Ok(median)
 }
 
 fn conversation(number: u64) -> ConversationId {
