@@ -14,6 +14,12 @@ use super::timeline::Arrival;
 /// Set while traces of what was taken out may be left in the index (see the crate `search`).
 pub(super) const TRACES: &str = "index_traces";
 
+/// 2020-01-01 00:00 UTC.
+const BEGIN_MS: u64 = 1_577_836_800_000;
+const WEEK_MS: u64 = 7 * 24 * 3_600_000;
+/// The last week that is told from those after it: twenty years.
+pub(super) const WEEKS: u64 = 1_044;
+
 /// Puts a row's words in.
 pub(super) fn learn(
     transaction: &Transaction<'_>,
@@ -61,7 +67,7 @@ pub(super) fn tidy(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     local::put(transaction, TRACES, false)
 }
 
-/// A row's words, and the marks of its conversation, sender and kinds.
+/// A row's words, and the marks of its conversation, sender, week and kinds.
 fn terms(row: &TimelineRow) -> Option<(String, String)> {
     let holds = Holds::of(row);
     let words = timeline::words(row);
@@ -69,9 +75,10 @@ fn terms(row: &TimelineRow) -> Option<(String, String)> {
         return None;
     }
     let mut marks = format!(
-        "{} {}",
+        "{} {} {}",
         of_conversation(&row.conversation),
-        of_sender(&row.sender)
+        of_sender(&row.sender),
+        of_week(week(row.at_ms))
     );
     for kind in holds.kinds() {
         marks.push_str(" k");
@@ -86,6 +93,15 @@ pub(super) fn of_conversation(id: &[u8]) -> String {
 
 pub(super) fn of_sender(address: &str) -> String {
     mark("s", address.as_bytes())
+}
+
+pub(super) fn of_week(week: u64) -> String {
+    format!("w{week}")
+}
+
+/// The week of a time, counted from 2020 on: there is nothing before.
+pub(super) fn week(at_ms: u64) -> u64 {
+    (at_ms.saturating_sub(BEGIN_MS) / WEEK_MS).min(WEEKS)
 }
 
 fn mark(kind: &str, bytes: &[u8]) -> String {

@@ -88,7 +88,7 @@ pub(super) const STEPS: [&str; 3] = [
     ALTER TABLE erased ADD COLUMN message BLOB;
     CREATE INDEX erased_messages ON erased (conversation, message) WHERE message IS NOT NULL;
 
-    -- Words of rows, by arrival (see the crate `search`); marks are of their conversation, sender and kinds.
+    -- Words of rows, by arrival (see the crate `search`); marks are of their conversation, sender, week and kinds.
     CREATE VIRTUAL TABLE message_search USING fts5 (
         terms, marks, tokenize = 'ascii', content = '', columnsize = 0
     );

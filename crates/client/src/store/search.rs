@@ -140,6 +140,28 @@ fn expression(search: &Search, query: Option<&Query>) -> Option<String> {
         .into_iter()
         .flatten()
         .map(|mark| format!("marks : \"{mark}\""));
-    let all: Vec<String> = terms.into_iter().chain(marks).collect();
+    let mut all: Vec<String> = terms.into_iter().chain(marks).collect();
+    if !all.is_empty() {
+        all.extend(weeks(search));
+    }
     (!all.is_empty()).then(|| all.join(" AND "))
+}
+
+/// The weeks in which it must have been said: without them, all rows with a common word would be read to look at their
+/// times.
+fn weeks(search: &Search) -> Option<String> {
+    if search.since.is_none() && search.until.is_none() {
+        return None;
+    }
+    let week =
+        |time: Option<Timestamp>, otherwise: u64| time.map_or(otherwise, |time| index::week(time.as_ms()));
+    let weeks = week(search.since, 0)..=week(search.until, index::WEEKS);
+    let marks: Vec<String> = weeks
+        .map(|week| format!("\"{}\"", index::of_week(week)))
+        .collect();
+    // An end before the beginning leaves no week.
+    match marks.is_empty() {
+        true => Some("marks : \"none\"".to_owned()),
+        false => Some(format!("marks : ({})", marks.join(" OR "))),
+    }
 }

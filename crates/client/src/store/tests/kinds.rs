@@ -277,3 +277,36 @@ fn an_index_of_another_version_is_made_anew() {
     store.close().unwrap();
     assert_eq!(found(&Store::open(home.path()).unwrap(), "tulip"), [1]);
 }
+
+#[test]
+fn days_narrow_a_search() {
+    const DAY: u64 = 24 * HOUR;
+    /// 2026-11-25.
+    const BEGIN: u64 = 1_795_564_800_000;
+    let home = tempfile::tempdir().unwrap();
+    let mut store = Store::open(home.path()).unwrap();
+    for seq in 1..=60 {
+        let (_, row) = row_of(seq, 0, &Content::text(salt(seq), "tulips"));
+        let at_ms = BEGIN + seq * DAY;
+        add(&mut store, &[TimelineRow { at_ms, ..row }]);
+    }
+    let check = |since: Option<u64>, until: Option<u64>, expected: std::ops::RangeInclusive<u64>| {
+        let day = |day: u64| Timestamp::from_ms(BEGIN + day * DAY);
+        let search = Search {
+            words: "tulip".to_owned(),
+            since: since.map(day),
+            until: until.map(day),
+            ..Search::default()
+        };
+        let found = store.search(&search, 100).unwrap();
+        let seqs: Vec<u64> = found.iter().map(|found| found.line.row.seq).collect();
+        assert_eq!(seqs, expected.rev().collect::<Vec<_>>(), "{since:?} {until:?}");
+    };
+    check(None, None, 1..=60);
+    check(Some(10), None, 10..=60);
+    check(None, Some(10), 1..=9);
+    check(Some(20), Some(40), 20..=39);
+    check(Some(60), Some(61), 60..=60);
+    #[expect(clippy::reversed_empty_ranges, reason = "nothing is found")]
+    check(Some(40), Some(20), 1..=0);
+}
