@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod host;
 mod interrupts;
+mod invite_url;
 mod link_url;
 mod meter;
 mod moment;

@@ -222,6 +222,22 @@ impl Client {
         self.view(move |engine| engine.conversation(id)).await
     }
 
+    /// How a group works.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Closed`].
+    pub async fn group(&self, id: ConversationId) -> Result<Option<engine::GroupView>, Error> {
+        self.view(move |engine| engine.group(id)).await
+    }
+
+    /// A group's picture.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Closed`].
+    pub async fn picture(&self, id: ConversationId) -> Result<Option<engine::Picture>, Error> {
+        self.view(move |engine| engine.picture(id)).await
+    }
+
     /// The server that is dialled, or was when the account was registered.
     ///
     /// # Errors

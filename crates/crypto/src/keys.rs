@@ -118,3 +118,7 @@ secret_key!(
     /// Signs the device's MLS leaves and answers login challenges.
     DeviceKey
 );
+secret_key!(
+    /// The secret of an invite: whoever has it may come in.
+    InviteKey
+);

@@ -2,8 +2,9 @@
 //! the store writes them, and big-endian in keys, where they are to be in order.
 
 use bytes::Bytes;
+use crypto::PublicKey;
 use storage::{Check, Key, Seq};
-use types::{ConversationId, DeviceId, LogId, Refusal, Timestamp, TreeHash};
+use types::{Address, ConversationId, DeviceId, LogId, Refusal, Timestamp, TreeHash};
 
 /// Which epoch a conversation is in, and the seq of the commit that began it. Every commit changes it.
 pub(crate) const EPOCH: &[u8] = b"epoch/";
@@ -62,6 +63,29 @@ pub(crate) fn revoked(device: DeviceId) -> Key {
 /// Ids of the revoked devices that still have a leaf, in order; not there when there are none.
 pub(crate) fn revoked_in(conversation: ConversationId) -> Key {
     key(&[b"revoked-in/", conversation.as_bytes()])
+}
+
+/// How people may speak, when not as they like: whether announcements only, then the seconds of slow mode.
+pub(crate) fn speech(conversation: ConversationId) -> Key {
+    key(&[b"speech/", conversation.as_bytes()])
+}
+
+/// When an account was last heard in a slow group.
+pub(crate) fn spoke(conversation: ConversationId, account: &Address) -> Key {
+    key(&[&speakers(conversation), account.to_string().as_bytes()])
+}
+
+pub(crate) fn speakers(conversation: ConversationId) -> Key {
+    key(&[b"spoke/", conversation.as_bytes(), b"/"])
+}
+
+/// How many came in by an invite, once somebody has.
+pub(crate) fn invite_uses(conversation: ConversationId, invite: &PublicKey) -> Key {
+    key(&[&invites_of(conversation), invite.as_bytes()])
+}
+
+pub(crate) fn invites_of(conversation: ConversationId) -> Key {
+    key(&[b"invite/", conversation.as_bytes(), b"/"])
 }
 
 /// MLSMessage(GroupInfo) of the current epoch.

@@ -22,7 +22,8 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         request: &Request,
         commit: &wire::Commit,
     ) -> Result<Prepared, Refusal> {
-        self.entitled(request.sender.device, request.conversation).await?;
+        self.may_commit(request.sender.device, request.conversation)
+            .await?;
         let before = self.loaded(request).await?;
         let mut group = PublicGroup::clone(&before.group);
         let applied = match group.apply(&commit.commit, request.now) {
@@ -94,6 +95,9 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         check_application(request, commit, applied.epoch)?;
         let (joiners, comer) = joiners(commit, &applied)?;
         let marks = self.marks_after(request, commit, &applied).await?;
+        let batch = self
+            .rules_after(request, commit, (&applied, &next), checks)
+            .await?;
         let is_genesis = !commit.genesis.is_empty();
         let snapshot_due = next.unsaved >= SNAPSHOT_EVERY;
         if snapshot_due {
@@ -110,13 +114,33 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
             marks,
             next,
         };
-        Ok(accepted.prepare(
-            request,
-            Batch {
-                checks,
-                ..Batch::default()
-            },
-        ))
+        Ok(accepted.prepare(request, batch))
+    }
+
+    /// What goes with a commit because of how people may speak and come in under the policy that it leads to.
+    async fn rules_after(
+        &self,
+        request: &Request,
+        commit: &wire::Commit,
+        (applied, next): (&Applied, &Loaded),
+        mut checks: Vec<Check>,
+    ) -> Result<Batch, Refusal> {
+        let policy = next.group.policy().map_err(refusal::handshake)?;
+        let uses = self.uses_after(request, applied, &policy).await?;
+        let mut cells = self.speech_after(request, &policy).await?;
+        checks.extend(uses.checks);
+        cells.extend(uses.cells);
+        if !commit.application.is_empty()
+            && let Some(turn) = self.turn_under(request, &policy, &applied.by.address).await?
+        {
+            checks.push(turn.check);
+            cells.push(turn.cell);
+        }
+        Ok(Batch {
+            checks,
+            cells,
+            ..Batch::default()
+        })
     }
 
     /// The revoked devices in the conversation before and after a commit. A message may go with it when none is left.

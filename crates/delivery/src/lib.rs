@@ -14,10 +14,12 @@ mod cursor;
 mod entry;
 mod groups;
 mod hub;
+mod invites;
 mod read;
 mod refusal;
 mod registry;
 mod revocation;
+mod speech;
 mod submit;
 mod sweep;
 #[cfg(any(test, feature = "testing"))]

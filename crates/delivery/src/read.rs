@@ -101,6 +101,11 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         conversation: ConversationId,
     ) -> Result<wire::Group, Refusal> {
         self.entitled(device, conversation).await?;
+        self.group_to_join(conversation).await
+    }
+
+    /// What an external commit needs.
+    pub(crate) async fn group_to_join(&self, conversation: ConversationId) -> Result<wire::Group, Refusal> {
         for _ in 0..ATTEMPTS {
             let loaded = self
                 .group(conversation)

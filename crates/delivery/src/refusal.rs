@@ -23,6 +23,18 @@ pub(crate) fn handshake(error: Error) -> Refusal {
 
 fn policy(violation: &Violation) -> Refusal {
     let message = format!("{}.", capital(violation));
+    let code = match violation {
+        Violation::Banned(_) => Some(RefusalCode::BannedHere),
+        Violation::AnnouncementsOnly => Some(RefusalCode::AnnouncementsOnly),
+        Violation::InviteUnknown => Some(RefusalCode::InviteUnknown),
+        Violation::InviteExpired => Some(RefusalCode::InviteExpired),
+        Violation::InviteUsedUp => Some(RefusalCode::InviteUsedUp),
+        Violation::ApprovalNeeded => Some(RefusalCode::ApprovalNeeded),
+        _ => None,
+    };
+    if let Some(code) = code {
+        return Refusal::new(code, message);
+    }
     match violation {
         Violation::Full { limit, .. } => Refusal::new(RefusalCode::GroupFull, message)
             .with(Detail::Limit(u64::try_from(*limit).unwrap_or(u64::MAX))),

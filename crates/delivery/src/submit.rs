@@ -101,7 +101,7 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         let marks = self.marks(request.conversation).await?;
         self.may_say(&marks).await?;
         let content = EntryContent::Application(message.clone());
-        Ok(Prepared::new(Batch {
+        let mut batch = Batch {
             checks: vec![
                 version.check_epoch(request.conversation),
                 marks.check(request.conversation),
@@ -109,7 +109,12 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
             ],
             appends: vec![request.origin().append(request.log(), request.entry_id, content)],
             cells: Vec::new(),
-        }))
+        };
+        if let Some(turn) = self.turn(request).await? {
+            batch.checks.push(turn.check);
+            batch.cells.push(turn.cell);
+        }
+        Ok(Prepared::new(batch))
     }
 
     async fn prepare_proposal(&self, request: &Request, message: &bytes::Bytes) -> Result<Prepared, Refusal> {
@@ -254,10 +259,12 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
 
     /// What now speaks against a submit besides its epoch.
     async fn objection(&self, request: &Request, version: Version) -> Result<(), Refusal> {
-        self.entitled(request.sender.device, request.conversation).await?;
+        self.may_commit(request.sender.device, request.conversation)
+            .await?;
         if request.says && version.epoch == request.epoch {
             let marks = self.marks(request.conversation).await?;
             self.may_say(&marks).await?;
+            self.turn(request).await?;
         }
         Ok(())
     }

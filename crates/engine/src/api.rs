@@ -1,9 +1,9 @@
 //! What goes into the engine and what comes out.
 
-use crate::{TransferId, TransferView};
+use crate::{GroupChange, InviteLink, TransferId, TransferView};
 use bytes::Bytes;
 use content::{Content, MessageId};
-use crypto::{LinkCode, RecoveryKey};
+use crypto::{KeyMark, LinkCode, RecoveryKey};
 use mls::{ConversationKind, Role};
 use types::{Address, BlobId, ConversationId, DeviceId, EntryId, Handle, Timestamp, wire};
 use zeroize::Zeroizing;
@@ -318,6 +318,15 @@ pub enum Command {
         /// The new role.
         role: Role,
     },
+    /// Changes something else about a group.
+    Group {
+        /// Which group.
+        conversation: ConversationId,
+        /// What about it.
+        change: GroupChange,
+    },
+    /// Comes into a group by an invite. Answered by [`Answer::Created`].
+    JoinByInvite(InviteLink),
     /// Leaves a group.
     Leave {
         /// Which.
@@ -589,6 +598,8 @@ pub struct AccountView {
     pub backup_key: Bytes,
     /// What another device offers to this one.
     pub history: Option<wire::HistoryOffer>,
+    /// By which its key is known again.
+    pub key_mark: KeyMark,
 }
 
 /// A key that the backup is sealed under for a day.
@@ -627,6 +638,24 @@ pub enum Error {
     /// Roles and membership belong to groups.
     #[error("this conversation is between two people; make a group to bring in others")]
     Direct,
+    /// Longer than a day.
+    #[error("slow mode may last up to {} hours", types::limits::SLOW_MODE_SECS / 3600)]
+    TooSlow,
+    /// There is no room in the policy.
+    #[error("a group bans at most {} people", types::limits::BANNED)]
+    TooManyBanned,
+    /// There is no room in the policy.
+    #[error(
+        "a group has at most {} invites at once; revoke one first",
+        types::limits::INVITES
+    )]
+    TooManyInvites,
+    /// The server lets people speak who may not.
+    #[error(
+        "the server let {0} write in a group where only admins may; that was kept out: do not trust it, and tell its \
+         operator"
+    )]
+    MayNotSpeak(Address),
     /// Not in the group.
     #[error("{0} is not in this group")]
     NotInGroup(Address),

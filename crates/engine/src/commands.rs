@@ -495,7 +495,10 @@ fn find(conversations: &mut Conversations, id: ConversationId) -> Result<&mut Co
     }
 }
 
-fn find_group(conversations: &mut Conversations, id: ConversationId) -> Result<&mut Conversation, Error> {
+pub(crate) fn find_group(
+    conversations: &mut Conversations,
+    id: ConversationId,
+) -> Result<&mut Conversation, Error> {
     let conversation = find(conversations, id)?;
     match conversation.kind() {
         ConversationKind::Direct => Err(Error::Direct),

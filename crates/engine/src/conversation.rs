@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use mls::{ConversationKind, Device, Group, Rejoin};
 use prost::Message;
 use types::{Address, ConversationId, EntryId, Timestamp, wire};
@@ -19,6 +20,8 @@ pub(crate) struct Conversation {
     pub(crate) state: wire::ConversationState,
     pub(crate) outbox: VecDeque<Item>,
     pub(crate) sync: Sync,
+    /// A group's picture, whose format is in the state.
+    pub(crate) picture: Option<Bytes>,
     group: Slot,
     /// The group changed in memory since it was last handed to the store.
     unsaved: bool,
@@ -39,6 +42,10 @@ pub(crate) struct Sync {
     /// Nothing is sent before the group has reached this epoch, which the server named in a refusal.
     pub(crate) wait_epoch: u64,
     pub(crate) retry_at: Option<Timestamp>,
+    /// In a slow group the server takes nothing more that is said before then.
+    pub(crate) speak_at: Option<Timestamp>,
+    /// Somebody came by an invite, and this device tells them then what the group is called.
+    pub(crate) tell_profile_at: Option<Timestamp>,
     /// A leave waits, and this device takes its turn to commit it then.
     pub(crate) commit_at: Option<Timestamp>,
     /// An external commit under way, with its entry id.
@@ -83,6 +90,7 @@ impl Conversation {
             state,
             outbox: VecDeque::new(),
             sync: Sync::default(),
+            picture: None,
             group: Slot::Unopened,
             unsaved: false,
         }
@@ -153,6 +161,8 @@ impl Conversation {
 
     /// Takes in a group at the beginning of its epoch.
     pub(crate) fn set_group(&mut self, group: Group) {
+        let mut group = group;
+        group.set_invite_uses(self.invite_uses());
         self.state.history = history::begin(&group);
         self.group = Slot::Open(Box::new(group));
         self.unsaved = true;
@@ -178,8 +188,9 @@ impl Conversation {
 
     fn open(&mut self, mls: &Device) -> Result<Option<&mut Group>, Error> {
         if matches!(self.group, Slot::Unopened)
-            && let Some(group) = mls.load(self.id)?
+            && let Some(mut group) = mls.load(self.id)?
         {
+            group.set_invite_uses(self.invite_uses());
             self.group = Slot::Open(Box::new(group));
         }
         match &mut self.group {

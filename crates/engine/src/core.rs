@@ -1,6 +1,6 @@
 //! What all parts of the engine share, apart from the conversations themselves.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crypto::Rng;
 use mls::Member;
@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) heard: VecDeque<Heard>,
     /// What they are to be told.
     pub(crate) news: Untold,
+    /// Who waits to come in by an invite.
+    pub(crate) joining: BTreeMap<ConversationId, CommandId>,
     /// People who are no strangers any more: what they began is let in.
     pub(crate) let_in: Vec<Address>,
 }

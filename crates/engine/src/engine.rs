@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crypto::Rng;
+use crypto::{KeyMark, Rng};
 use mls::ConversationKind;
 use prost::Message;
 use types::{ConversationId, DeviceId, EntryId, Handle, Timestamp, limits, wire};
@@ -23,7 +23,10 @@ use crate::news::Untold;
 use crate::recovery::Recovering;
 use crate::schedule::Scheduled;
 use crate::transfers::{Transfer, TransferId};
-use crate::{AccountView, Command, CommandId, ConversationView, Effect, Error, Event, Input, keys, outbox};
+use crate::{
+    AccountView, Command, CommandId, ConversationView, Effect, Error, Event, GroupView, Input, Picture,
+    groups, keys, outbox,
+};
 
 /// What may differ between devices.
 #[derive(Clone, Debug)]
@@ -108,6 +111,7 @@ impl Engine {
         let mut conversations = BTreeMap::new();
         let (mut transfers, mut scheduled) = (BTreeMap::new(), BTreeMap::new());
         let (mut account, mut mls, mut items) = (None, Vec::new(), Vec::new());
+        let mut pictures = Vec::new();
         for (key, value) in saved {
             match Kept::of(&key) {
                 Some(Kept::Account) => account = Some(value),
@@ -128,6 +132,7 @@ impl Engine {
                     let later = Scheduled::restore(&value)?;
                     scheduled.insert(later.entry_id, later);
                 }
+                Some(Kept::Picture(id)) => pictures.push((id, value)),
                 Some(Kept::Mls(name)) => mls.push((name.to_vec(), value)),
                 // Of a newer version; stays where it is.
                 None => {}
@@ -136,6 +141,11 @@ impl Engine {
         let account = account
             .map(|state| Account::restore(&state, &rng, mls))
             .transpose()?;
+        for (id, picture) in pictures {
+            if let Some(conversation) = conversations.get_mut(&id) {
+                conversation.picture = Some(picture.to_vec().into());
+            }
+        }
         for (id, item) in items {
             let conversation: &mut Conversation = conversations
                 .get_mut(&id)
@@ -162,6 +172,7 @@ impl Engine {
             journal: Journal::default(),
             heard: VecDeque::new(),
             news: Untold::default(),
+            joining: BTreeMap::new(),
             let_in: Vec::new(),
         };
         Ok(Self {
@@ -258,10 +269,9 @@ impl Engine {
                 }
                 let due = conversation.state.update_due_ms;
                 let update = (due != 0 && conversation.is_synced()).then(|| Timestamp::from_ms(due));
-                [update, conversation.sync.commit_at, conversation.sync.retry_at]
-                    .into_iter()
-                    .flatten()
-                    .min()
+                let sync = &conversation.sync;
+                let waits = [sync.commit_at, sync.retry_at, sync.speak_at, sync.tell_profile_at];
+                waits.into_iter().chain([update]).flatten().min()
             });
         // What is due waits for something else than time.
         let turns = self.snapshots.values().map(|(turn, _)| *turn);
@@ -287,6 +297,7 @@ impl Engine {
             backup: !account.state.backup_off,
             backup_key: account.state.backup_key.clone(),
             history: account.state.history.clone(),
+            key_mark: KeyMark::of(&account.certificate.account_key),
         })
     }
 
@@ -330,6 +341,17 @@ impl Engine {
             draft: settings.draft,
             timer_secs: conversation.state.timer_secs,
         })
+    }
+
+    /// How a group works.
+    pub fn group(&mut self, id: ConversationId) -> Option<GroupView> {
+        let conversation = self.conversations.get_mut(&id)?;
+        groups::view(&self.core, conversation).ok()
+    }
+
+    /// A group's picture.
+    pub fn picture(&self, id: ConversationId) -> Option<Picture> {
+        self.conversations.get(&id)?.picture()
     }
 
     /// Logged in.
@@ -469,6 +491,7 @@ impl Engine {
         let ran = self.run_on_devices(id, &command);
         let ran = ran.or_else(|| self.run_on_files(id, &command));
         let ran = ran.or_else(|| self.run_on_schedule(id, &command));
+        let ran = ran.or_else(|| self.run_on_groups(id, &command));
         match ran.or_else(|| self.run_on_vault(id, &command)) {
             None => {}
             Some(Ok(())) => return,

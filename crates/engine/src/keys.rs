@@ -13,6 +13,8 @@ pub(crate) enum Kept<'a> {
     Transfer,
     /// Something that is to be said later.
     Scheduled,
+    /// The picture of this conversation.
+    Picture(ConversationId),
     /// State of the MLS library under this key.
     Mls(&'a [u8]),
 }
@@ -29,6 +31,7 @@ impl<'a> Kept<'a> {
                 .map(Self::Item),
             (b't', _) => Some(Self::Transfer),
             (b's', _) => Some(Self::Scheduled),
+            (b'p', rest) => ConversationId::try_from(rest).ok().map(Self::Picture),
             (b'm', rest) => Some(Self::Mls(rest)),
             _ => None,
         }
@@ -49,6 +52,10 @@ pub(crate) fn conversation(id: ConversationId) -> Vec<u8> {
 
 pub(crate) fn item(id: ConversationId, position: u64) -> Vec<u8> {
     [b"o", id.as_bytes().as_slice(), &position.to_be_bytes()].concat()
+}
+
+pub(crate) fn picture(id: ConversationId) -> Vec<u8> {
+    [b"p", id.as_bytes().as_slice()].concat()
 }
 
 pub(crate) fn transfer(name: &[u8]) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use content::{Content, Envelope};
 use crypto::DeviceList;
-use mls::{Change, CommitBundle, ConversationKind, Member, Policy, Role};
+use mls::{Change, CommitBundle, ConversationKind, Member, Policy};
 use prost::Message;
 use types::{Address, EntryId, Suite, limits, wire};
 use wire::ConversationStanding as Standing;
@@ -18,7 +18,7 @@ use crate::core::Core;
 use crate::item::{Claims, Kind, Phase};
 use crate::link::Request;
 use crate::session::will_pass;
-use crate::{Error, leaves, outbox};
+use crate::{Error, groups, leaves, outbox};
 
 /// Asks for the devices and key packages of those who are to be added.
 pub(crate) fn claim(
@@ -319,16 +319,18 @@ fn change_group(
     adds: &[Change],
     change: &wire::MembershipChange,
 ) -> Result<Made, Error> {
-    let mls = core.account()?.mls.clone();
+    let (mls, own) = (core.account()?.mls.clone(), core.account()?.address.clone());
     let now = core.now;
     let group = conversation.group_mut(&mls)?.ok_or(Error::Ended)?;
     let members = group.members();
-    let going = leaves_of(&members, group.own_leaf(), &change.remove)?;
+    let mut going = leaves_of(&members, group.own_leaf(), &change.remove)?;
+    let is_banned = |member: &&Member| change.ban.contains(&member.address.to_string());
+    going.extend(members.iter().filter(is_banned).map(|member| member.leaf));
     let mut changes = adds.to_vec();
     changes.extend(leaves::changes(core, group, &going)?);
     changes.extend(going.into_iter().map(Change::Remove));
-    if !change.roles.is_empty() {
-        changes.push(Change::Policy(with_roles(group.policy()?, &change.roles)?));
+    if let Some(policy) = groups::policy_after(&group.policy()?, &own, change)? {
+        changes.push(Change::Policy(policy));
     }
     Ok(wire_commit(group.commit(&changes, now)?))
 }
@@ -349,18 +351,6 @@ fn leaves_of(members: &[Member], own_leaf: u32, remove: &[String]) -> Result<Vec
         leaves.extend(theirs.into_iter().filter(|leaf| *leaf != own_leaf));
     }
     Ok(leaves)
-}
-
-fn with_roles(mut policy: Policy, roles: &[wire::RoleGrant]) -> Result<Policy, Error> {
-    for grant in roles {
-        let address = grant.address.parse().map_err(|_| Error::Damaged("an address"))?;
-        match grant.role() {
-            wire::Role::Member => policy.grants.remove(&address),
-            wire::Role::Admin => policy.grants.insert(address, Role::Admin),
-            wire::Role::Owner => policy.grants.insert(address, Role::Owner),
-        };
-    }
-    Ok(policy)
 }
 
 fn wire_commit(bundle: CommitBundle) -> Made {

@@ -14,10 +14,12 @@ use crate::core::Core;
 use crate::item::{Item, Kind, Phase};
 use crate::said::{Line, Said};
 use crate::session::will_pass;
-use crate::{Answer, Error, Event, history, leaves, membership, news, receive, rejoin, say};
+use crate::{Answer, Error, Event, history, keys, leaves, membership, news, profile, receive, rejoin, say};
 
 /// Messages of one conversation on their way at once.
 const IN_FLIGHT: usize = 32;
+/// However soon the server says one may speak again, not sooner than this.
+const SOON_MS: u64 = 100;
 /// How long to wait when the server says to try later without saying when.
 pub(crate) const RETRY: Duration = Duration::from_secs(2);
 
@@ -32,8 +34,14 @@ pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<
     // What devices tell each other counts in its order, so nothing may pass what goes before it.
     let window = match conversation.kind() {
         ConversationKind::Account => 1,
+        // The server takes one only.
+        ConversationKind::Group if conversation.is_slow_for_us(core)? => 1,
         ConversationKind::Direct | ConversationKind::Group => IN_FLIGHT,
     };
+    let waits = conversation.sync.speak_at.is_some_and(|at| at > core.now);
+    if waits {
+        put_changes_first(core, conversation);
+    }
     for at in 0..conversation.outbox.len() {
         let item = &conversation.outbox[at];
         let alone = !matches!(item.kind, Kind::Message(_));
@@ -48,7 +56,7 @@ pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<
                 break;
             }
             Phase::Waiting => {
-                if in_flight >= window || !send_message(core, conversation, &mls, at)? {
+                if waits || in_flight >= window || !send_message(core, conversation, &mls, at)? {
                     break;
                 }
                 in_flight += 1;
@@ -56,6 +64,28 @@ pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<
         }
     }
     Ok(())
+}
+
+/// What is no message has nothing to wait for while the group is slow.
+fn put_changes_first(core: &mut Core, conversation: &mut Conversation) {
+    let is_message = |item: &Item| matches!(item.kind, Kind::Message(_));
+    let under_way = |item: &Item| !matches!(item.phase, Phase::Waiting);
+    let (Some(first), Some(at)) = (
+        conversation.outbox.front().filter(|first| is_message(first)),
+        conversation.outbox.iter().position(|item| !is_message(item)),
+    ) else {
+        return;
+    };
+    let position = first.position - 1;
+    if conversation.outbox.iter().any(under_way) {
+        return;
+    }
+    if let Some(mut item) = conversation.outbox.remove(at) {
+        core.journal.delete(keys::item(conversation.id, item.position));
+        item.position = position;
+        item.keep(&mut core.journal, conversation.id);
+        conversation.outbox.push_front(item);
+    }
 }
 
 fn may_send(core: &Core, conversation: &mut Conversation) -> Result<bool, Error> {
@@ -271,7 +301,7 @@ fn said_by_us(
     };
     match said.line()? {
         Line::Row(row) => core.journal.row(row),
-        Line::Name(name) => receive::rename(core, conversation, &said, name),
+        Line::Profile(told) => profile::told(core, conversation, &said, &told)?,
         Line::Timer(after_secs, row) => say::set_timer(core, conversation, &said, (after_secs, row)),
     }
     Ok(())
@@ -334,6 +364,12 @@ pub(crate) fn refused(
             put_back(core, conversation, entry_id)?;
             membership::look_up_revoked(core, conversation, refusal.addresses);
             Ok(())
+        }
+        Code::SlowMode => {
+            put_back(core, conversation, entry_id)?;
+            let wait = Duration::from_millis(refusal.retry_after_ms.max(SOON_MS));
+            conversation.sync.speak_at = Some(core.now.after(wait));
+            flush(core, conversation)
         }
         Code::ConversationExists if conversation.kind() == ConversationKind::Account => {
             rejoin::instead(core, conversation, entry_id)
@@ -447,9 +483,13 @@ pub(crate) fn tick(core: &mut Core, conversation: &mut Conversation) -> Result<(
     if conversation.sync.retry_at.is_some_and(|at| at <= core.now) {
         conversation.sync.retry_at = None;
     }
+    if conversation.sync.speak_at.is_some_and(|at| at <= core.now) {
+        conversation.sync.speak_at = None;
+    }
     if conversation.is_outside() {
         return rejoin::start(core, conversation);
     }
+    profile::repeat_if_due(core, conversation)?;
     if conversation.sync.commit_at.is_some_and(|at| at <= core.now) {
         let mls = core.account()?.mls.clone();
         commit_leaves_first(core, conversation, &mls)?;

@@ -14,7 +14,7 @@ use crate::item::{Kind, Phase};
 use crate::link::Request;
 use crate::news::{self, Heard};
 use crate::said::{Line, Said};
-use crate::{Answer, Error, Event, history, outbox, rejoin, say, server_time};
+use crate::{Answer, Error, Event, groups, history, outbox, profile, rejoin, say, server_time};
 
 /// Members take turns to commit a leave: within this much for each member of the group.
 const COMMIT_TURN: Duration = Duration::from_millis(200);
@@ -212,6 +212,15 @@ fn open(
     if core.contacts.is_blocked(&sender.address) {
         return Ok(());
     }
+    let policy = conversation
+        .group(&core.account()?.mls)?
+        .map(Group::policy)
+        .transpose()?;
+    if policy.is_some_and(|policy| policy.check_speaker(&sender.address).is_err()) {
+        // The server accepts no such thing.
+        core.event(Event::Trouble(Error::MayNotSpeak(sender.address.clone())));
+        return Ok(());
+    }
     match Envelope::decode(plaintext) {
         Ok(Some(Envelope { history, content })) => {
             history::compare(core, conversation, place, &sender.address, history)?;
@@ -260,13 +269,7 @@ fn hear(
     let said = said(conversation, place, sender, content);
     match said.line() {
         Ok(Line::Row(row)) => core.journal.row(row),
-        Ok(Line::Name(name)) => {
-            let mls = core.account()?.mls.clone();
-            let policy = conversation.group(&mls)?.map(mls::Group::policy).transpose()?;
-            if policy.is_some_and(|policy| policy.role(&sender.address) >= mls::Role::Admin) {
-                rename(core, conversation, &said, name);
-            }
-        }
+        Ok(Line::Profile(told)) => profile::told(core, conversation, &said, &told)?,
         Ok(Line::Timer(after_secs, row)) => {
             if say::may_settle(core, conversation, &sender.address)? {
                 say::set_timer(core, conversation, &said, (after_secs, row));
@@ -275,23 +278,6 @@ fn hear(
         Err(error) => core.event(Event::Trouble(error)),
     }
     Ok(())
-}
-
-/// Gives a group its name. Telling it anew to those who came later changes nothing for the others.
-pub(crate) fn rename(core: &mut Core, conversation: &mut Conversation, said: &Said<'_>, name: String) {
-    if conversation.state.name == name {
-        return;
-    }
-    let notice = wire::Notice {
-        kind: NoticeKind::Renamed.into(),
-        by: said.sender.to_string(),
-        text: name.clone(),
-        ..wire::Notice::default()
-    };
-    conversation.state.name = name;
-    conversation.keep(&mut core.journal);
-    core.notice(conversation.id, (said.entry_id, 0, said.seq), said.at, notice);
-    core.event(Event::Conversation(conversation.id));
 }
 
 /// A new epoch began.
@@ -305,6 +291,10 @@ fn enter(
     core.see_keys(conversation.id, epoch.added.iter().chain(&epoch.recertified));
     if let Some(revocation) = &epoch.revocation {
         core.contacts.revoked(&mut core.journal, revocation);
+    }
+    if epoch.invite.is_some() {
+        conversation.keep_invite_uses(core)?;
+        profile::repeat_in_turn(core, conversation)?;
     }
     conversation.sync.commit_at = None;
     settle_commits(
@@ -364,19 +354,10 @@ pub(crate) fn commit_done(core: &mut Core, conversation: &mut Conversation, entr
     };
     conversation.state.update_due_ms = 0;
     if matches!(&item.kind, Kind::Change(change) if !change.add.is_empty()) {
-        repeat_name(core, conversation);
-        say::repeat_timer(core, conversation);
+        // What cannot be said again is not worth failing for.
+        drop(profile::repeat(core, conversation));
     }
     core.done(item.command, Ok(Answer::Done));
-}
-
-/// Whoever came just now does not know the name.
-fn repeat_name(core: &mut Core, conversation: &mut Conversation) {
-    if conversation.state.name.is_empty() {
-        return;
-    }
-    let content = content::Content::group_name(core.rng.bytes(), &conversation.state.name);
-    core.enqueue(conversation, Kind::Message(content.encode().into()), None);
 }
 
 /// Puts what a commit did into words, one notice for each kind of thing.
@@ -389,11 +370,10 @@ fn tell(
     if conversation.kind() == ConversationKind::Account {
         return Ok(());
     }
-    let group = conversation.group(&core.account()?.mls)?;
-    let members = group
-        .filter(|_| !epoch.expelled)
-        .map(Group::members)
-        .unwrap_or_default();
+    let group = conversation
+        .group(&core.account()?.mls)?
+        .filter(|_| !epoch.expelled);
+    let members = group.map(Group::members).unwrap_or_default();
     // Somebody who is there with another device neither came nor went.
     let came = |member: &Member| {
         let is_other = |there: &&Member| there.address == member.address && !epoch.added.contains(there);
@@ -402,37 +382,54 @@ fn tell(
     let went = |member: &Member| members.iter().all(|there| there.address != member.address);
     let (came, with_device): (Vec<_>, Vec<_>) = epoch.added.iter().partition(|member| came(member));
     let (went, without_device): (Vec<_>, Vec<_>) = epoch.removed.iter().partition(|member| went(member));
-    let roles_changed = epoch.policy_before.is_some() && epoch.removed.is_empty() && epoch.left.is_empty();
+    let here = members.iter().map(|member| member.address.clone()).collect();
+    let mut rules = match (&epoch.policy_before, &epoch.policy_after) {
+        (Some(before), Some(after)) => groups::rules_news(before, after, &here),
+        _ => Vec::new(),
+    };
+    // How it goes on is nothing to those who are out.
+    rules.retain(|news| !epoch.expelled || news.kind == NoticeKind::Banned);
+    let is_banned = |policy: &mls::Policy, member: &Member| policy.banned.contains(&member.address);
+    let banned = |member: &&Member| {
+        let after = epoch.policy_after.as_ref();
+        after.is_some_and(|after| is_banned(after, member))
+    };
     let notices = [
-        (NoticeKind::Added, names(came)),
-        (NoticeKind::Removed, names(went)),
+        (
+            match epoch.invite {
+                Some(_) => NoticeKind::CameByInvite,
+                None => NoticeKind::Added,
+            },
+            names(came),
+        ),
+        // Of those who were banned, that says it.
+        (
+            NoticeKind::Removed,
+            names(went.into_iter().filter(|member| !banned(member))),
+        ),
         (NoticeKind::Left, names(&epoch.left)),
-        (NoticeKind::RolesChanged, Vec::new()),
         (NoticeKind::DeviceAdded, names(with_device)),
         (NoticeKind::DeviceRemoved, names(without_device)),
     ];
-    for (index, (kind, whom)) in (0_u8..).zip(notices) {
-        let happened = if kind == NoticeKind::RolesChanged {
-            roles_changed
-        } else {
-            !whom.is_empty()
-        };
-        if !happened {
-            continue;
-        }
-        let by = epoch.by.address.to_string();
+    let notices = notices
+        .into_iter()
+        .filter(|(_, whom)| !whom.is_empty())
+        .map(|(kind, whom)| groups::RulesNews { kind, whom, value: 0 });
+    // Whoever came in by an invite was let in by the one who made it.
+    let by = epoch
+        .invite
+        .as_ref()
+        .map_or(&epoch.by.address, |invite| &invite.made_by);
+    for (index, news) in (0_u8..).zip(notices.chain(rules)) {
         let notice = wire::Notice {
-            kind: kind.into(),
-            by,
-            whom,
+            kind: news.kind.into(),
+            by: by.to_string(),
+            whom: news.whom,
+            value: news.value,
             ..wire::Notice::default()
         };
-        core.notice(
-            conversation.id,
-            (place.entry_id, index, place.seq),
-            place.at,
-            notice,
-        );
+        let key = (place.entry_id, index, place.seq);
+        core.notice(conversation.id, key, place.at, notice);
         core.event(Event::Conversation(conversation.id));
     }
     Ok(())

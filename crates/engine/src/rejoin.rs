@@ -15,7 +15,8 @@ use crate::core::Core;
 use crate::item::{Kind, Phase};
 use crate::link::Request;
 use crate::news::{self, News};
-use crate::{Error, Event, keys, outbox, receive};
+use crate::session::will_pass;
+use crate::{Error, Event, invites, keys, outbox, receive};
 
 /// How long to wait after an attempt that came to nothing.
 const RETRY: Duration = Duration::from_secs(5);
@@ -29,9 +30,7 @@ pub(crate) fn start(core: &mut Core, conversation: &mut Conversation) -> Result<
     let waits = conversation.sync.retry_at.is_some_and(|at| at > core.now);
     let under_way = conversation.sync.rejoin.is_some() || core.link.is_asking(&asked);
     if core.link.is_online() && !under_way && !waits {
-        let fetch = wire::FetchGroup {
-            conversation: conversation.id.to_bytes(),
-        };
+        let fetch = invites::fetch(core, conversation)?;
         core.request(asked, Body::FetchGroup(fetch));
     }
     Ok(())
@@ -52,8 +51,17 @@ pub(crate) fn fetched(
         message: &fetched.group_info,
         ratchet_tree: &fetched.ratchet_tree,
     };
-    let rejoin = match mls.rejoin(with, core.now) {
+    let invite = invites::secret(conversation);
+    let made = match &invite {
+        Some(invite) => mls.join_by_invite(with, invite, core.now),
+        None => mls.rejoin(with, core.now),
+    };
+    let rejoin = match made {
         Ok(rejoin) => rejoin,
+        Err(error) if invite.is_some() => {
+            invites::fail(core, conversation, error.into());
+            return Ok(());
+        }
         Err(mls::Error::NotAMember) => return nothing_to_join(core, conversation),
         // The account has another key, and this device is about to be told its certificate under that.
         Err(mls::Error::Policy(mls::Violation::ExternalJoin)) => {
@@ -66,6 +74,10 @@ pub(crate) fn fetched(
         }
     };
     if let Err(error) = check(core, conversation, &rejoin) {
+        if invite.is_some() {
+            invites::fail(core, conversation, error);
+            return Ok(());
+        }
         let doublings = conversation.sync.strange.min(LONGEST_RETRY);
         conversation.sync.strange += 1;
         conversation.sync.retry_at = Some(core.now.after(RETRY * (1 << doublings)));
@@ -101,6 +113,10 @@ fn check(core: &Core, conversation: &mut Conversation, rejoin: &Rejoin) -> Resul
     let not_this = || Error::OtherGroup(id);
     if rejoin.conversation != id || rejoin.policy.kind != kind {
         return Err(not_this());
+    }
+    if let Some(invite) = &conversation.state.invite {
+        let is_it = invites::leads_to(invite, rejoin);
+        return if is_it { Ok(()) } else { Err(not_this()) };
     }
     if conversation.standing() == Standing::Joining {
         return if goes_on(core, conversation, rejoin) {
@@ -233,6 +249,9 @@ pub(crate) fn accepted(core: &mut Core, conversation: &mut Conversation, seq: u6
         news::ask_for_everything(core);
     } else if joined {
         came_in(core, conversation, (entry_id, seq))?;
+        invites::joined(core, conversation);
+        conversation.keep(&mut core.journal);
+        news::offer(core, conversation)?;
     } else {
         let new = members
             .iter()
@@ -259,10 +278,18 @@ fn came_in(
 ) -> Result<(), Error> {
     let account = core.account()?;
     let address = account.address.to_string();
-    let notice = wire::Notice {
-        kind: NoticeKind::Joined.into(),
-        by: address,
-        ..wire::Notice::default()
+    let notice = match &conversation.state.invite {
+        Some(invite) => wire::Notice {
+            kind: NoticeKind::CameByInvite.into(),
+            by: invite.made_by.clone(),
+            whom: vec![address],
+            ..wire::Notice::default()
+        },
+        None => wire::Notice {
+            kind: NoticeKind::Joined.into(),
+            by: address,
+            ..wire::Notice::default()
+        },
     };
     core.notice(conversation.id, (entry_id, 0, seq), core.now, notice);
     core.event(Event::Conversation(conversation.id));
@@ -286,6 +313,11 @@ pub(crate) fn refused(
     refusal: &wire::Refusal,
 ) -> Result<(), Error> {
     conversation.sync.rejoin = None;
+    let passes = refusal.code() == Code::StaleEpoch || will_pass(refusal.code());
+    if conversation.state.invite.is_some() && !passes {
+        invites::fail(core, conversation, Error::Refused(refusal.clone()));
+        return Ok(());
+    }
     match refusal.code() {
         Code::NotAMember | Code::UnknownConversation => nothing_to_join(core, conversation),
         Code::StaleEpoch => start(core, conversation),

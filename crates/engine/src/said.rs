@@ -1,10 +1,10 @@
 //! Rows of a timeline out of what was said.
 
-use content::{Body, Content, Expiration, TIMER_SECS};
+use content::{Body, Content, Expiration, Image, TIMER_SECS};
 use types::{Address, ConversationId, Duration, EntryId, Timestamp, wire};
 use wire::timeline_row::Body as RowBody;
 
-use crate::Error;
+use crate::{Error, Picture, Profile};
 
 /// Messages disappear within this time of being said: clocks may differ by a day.
 const EXPIRY: Duration = Duration::from_secs(TIMER_SECS as u64 + 24 * 3600);
@@ -26,8 +26,8 @@ pub(crate) struct Said<'a> {
 pub(crate) enum Line {
     /// Something to keep as it is.
     Row(wire::TimelineRow),
-    /// The conversation's new name.
-    Name(String),
+    /// What the conversation says of itself from now on.
+    Profile(Profile),
     /// How long messages of the conversation last from now on, with the row that tells it.
     Timer(u32, wire::TimelineRow),
 }
@@ -47,7 +47,19 @@ impl Said<'_> {
             conversation: self.conversation,
         })?;
         Ok(match content.body() {
-            Body::GroupName(name) if content.replaces.is_none() => Line::Name(name.to_owned()),
+            Body::GroupName(name) if content.replaces.is_none() => {
+                Line::Profile(Profile::Name(name.to_owned()))
+            }
+            Body::GroupDescription(text) if content.replaces.is_none() => {
+                Line::Profile(Profile::Description(text.to_owned()))
+            }
+            Body::GroupPicture(image) if content.replaces.is_none() => {
+                let picture = |image: Image<'_>| Picture {
+                    format: image.format,
+                    bytes: image.bytes.to_vec().into(),
+                };
+                Line::Profile(Profile::Picture(image.map(picture)))
+            }
             Body::Timer { after_secs } if content.replaces.is_none() => Line::Timer(after_secs, self.row()),
             _ => Line::Row(self.row()),
         })

@@ -273,6 +273,11 @@ impl Engine {
                 conversation.state.lost |= conversation.is_read();
                 // What was read was counted in the other life of the store.
                 conversation.state.read = 0;
+                if let Some(profile) = &mut conversation.state.profile {
+                    profile.name_seq = 0;
+                    profile.description_seq = 0;
+                    profile.picture_seq = 0;
+                }
                 conversation.keep(&mut self.core.journal);
             }
         }

@@ -1,6 +1,6 @@
 //! One device's side of MLS: its identity, its key packages, and the groups it is in.
 
-use crypto::{DeviceCertificate, DeviceKey, Rng};
+use crypto::{AdmissionProof, DeviceCertificate, DeviceKey, InviteKey, Rng};
 use mls_rs::client_builder::{
     BaseConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider, WithKeyPackageRepo,
     WithMlsRules,
@@ -204,12 +204,38 @@ impl Device {
     /// [`Error::NotAMember`] when no leaf in the tree is of its account; [`Error::Policy`] with POL-8 when its account
     /// has another key meanwhile, and it needs a certificate under that; [`Error`].
     pub fn rejoin(&self, with: JoinWith<'_>, now: Timestamp) -> Result<Rejoin, Error> {
+        self.come_in(with, None, now)
+    }
+
+    /// Brings this device, whose account is not in the group, in by an invite; else like [`rejoin`](Self::rejoin).
+    ///
+    /// # Errors
+    /// [`Error::Policy`] with POL-14 or POL-17 when the invite is not good; [`Error`].
+    pub fn join_by_invite(
+        &self,
+        with: JoinWith<'_>,
+        invite: &InviteKey,
+        now: Timestamp,
+    ) -> Result<Rejoin, Error> {
+        self.come_in(with, Some(invite), now)
+    }
+
+    fn come_in(
+        &self,
+        with: JoinWith<'_>,
+        invite: Option<&InviteKey>,
+        now: Timestamp,
+    ) -> Result<Rejoin, Error> {
         let info = decode(with.message, "GroupInfo")?;
         let (suite, signer) = read_group_info(&info)?;
         let tree = tree(with.ratchet_tree)?;
         let signer = tree.roster().member_with_index(signer);
         let signed_by = Member::of_leaf(&signer.map_err(|_| Error::Malformed("GroupInfo"))?)?;
-        let own = self.place_in(&tree.roster())?;
+        let own = match invite {
+            Some(_) => None,
+            None => self.place_in(&tree.roster())?,
+        };
+        let shown = invite.map(|invite| self.admission(&info, invite)).transpose()?;
         // Apart from what is there: the library lets no epoch follow on one that it did not see end.
         let store = Store::default();
         let rejoin = || {
@@ -217,6 +243,10 @@ impl Device {
             let builder = builder.with_tree_data(tree).commit_time(mls_time(now));
             let builder = match own {
                 Some(leaf) => builder.with_removal(leaf),
+                None => builder,
+            };
+            let builder = match shown {
+                Some(shown) => builder.with_custom_proposal(evidence::admission(&shown)),
                 None => builder,
             };
             let (group, commit) = builder.build(info)?;
@@ -273,6 +303,21 @@ impl Device {
     /// What changed since this was last called.
     pub fn take_changed(&self) -> Vec<Saved> {
         self.store.take_changed()
+    }
+
+    /// What shows that this device has an invite of the group.
+    fn admission(&self, info: &MlsMessage, invite: &InviteKey) -> Result<wire::Admission, Error> {
+        let info = info.as_group_info().ok_or(Error::Malformed("GroupInfo"))?;
+        let context = info.group_context();
+        let proof = AdmissionProof {
+            group_id: &context.group_id,
+            epoch: context.epoch,
+            device_key: self.identity.signature_key.as_ref(),
+        };
+        Ok(wire::Admission {
+            invite: invite.public().as_bytes().to_vec().into(),
+            signature: proof.sign(invite),
+        })
     }
 
     /// This device's leaf; `None` when only others of its account have one.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use mls_rs::group::proposal::{AddProposal, Proposal};
+use mls_rs::group::proposal::{AddProposal, CustomProposal, Proposal};
 use mls_rs::group::{CommitMessageDescription, Roster};
 use mls_rs_core::crypto::SignaturePublicKey;
 use mls_rs_core::group::Member as Leaf;
 use types::wire;
 
+use crate::context::{policy_in, policy_of};
 use crate::member::Member;
-use crate::policy::{Policy, Violation};
+use crate::policy::{Invite, Policy, Violation};
 use crate::{Error, evidence};
 
 /// What a commit changed.
@@ -27,6 +28,8 @@ pub struct NewEpoch {
     pub left: Vec<Member>,
     /// The policy before, when it changed.
     pub policy_before: Option<Policy>,
+    /// The policy now, when it changed.
+    pub policy_after: Option<Policy>,
     /// The committer was in before, and put itself back into its place.
     pub rejoined: bool,
     /// The committer as it is now, when it renewed its certificate.
@@ -34,6 +37,8 @@ pub struct NewEpoch {
     /// Why leaves of others were removed, when the commit showed it. It was verified: the lists are good, and each
     /// leaves out a device that is among `removed` or `left`.
     pub revocation: Option<wire::Revocation>,
+    /// The invite by which the committer came in.
+    pub invite: Option<Invite>,
     /// This device is not a member any more. Leaf indices in `added` are not known to it then, and are zero.
     pub expelled: bool,
 }
@@ -45,8 +50,9 @@ pub(crate) struct Changes {
     pub(crate) left: Vec<Member>,
     pub(crate) rejoined: bool,
     pub(crate) recertified: Option<Member>,
-    pub(crate) policy_changed: bool,
+    pub(crate) policy_after: Option<Policy>,
     pub(crate) revocation: Option<wire::Revocation>,
+    pub(crate) invite: Option<Invite>,
 }
 
 impl Changes {
@@ -56,7 +62,11 @@ impl Changes {
         epoch: &mls_rs::group::NewEpoch,
         after: Option<&Roster<'_>>,
     ) -> Result<Self, Error> {
-        let proposals = Proposals::of(epoch)?;
+        let mut proposals = Proposals::of(epoch)?;
+        let shown = proposals.shown.take();
+        let invite = shown
+            .filter(|_| commit.is_external)
+            .map(|shown| invite_of(epoch, shown));
         let mut added = added(&proposals.adds, after)?;
         let mut removed = proposals.removed;
         let committer = |roster: &Roster<'_>| leaf(roster, commit.committer);
@@ -81,8 +91,12 @@ impl Changes {
             left: members(&proposals.left)?,
             rejoined: commit.is_external && before.is_some(),
             recertified: recertified(before.as_ref(), now.as_ref())?,
-            policy_changed: proposals.policy_changed,
-            revocation: proposals.revocation,
+            policy_after: proposals.policy_after,
+            revocation: match commit.is_external {
+                true => None,
+                false => shown.map(evidence::decode).transpose()?,
+            },
+            invite: invite.transpose()?,
         })
     }
 }
@@ -92,8 +106,9 @@ struct Proposals<'a> {
     adds: Vec<&'a AddProposal>,
     removed: Vec<Leaf>,
     left: Vec<Leaf>,
-    policy_changed: bool,
-    revocation: Option<wire::Revocation>,
+    policy_after: Option<Policy>,
+    /// The evidence.
+    shown: Option<&'a CustomProposal>,
 }
 
 impl<'a> Proposals<'a> {
@@ -108,13 +123,21 @@ impl<'a> Proposals<'a> {
                     proposals.left.push(leaf(&roster, remove.to_remove())?);
                 }
                 Proposal::Remove(remove) => proposals.removed.push(leaf(&roster, remove.to_remove())?),
-                Proposal::GroupContextExtensions(_) => proposals.policy_changed = true,
-                Proposal::Custom(shown) => proposals.revocation = Some(evidence::decode(shown)?),
+                Proposal::GroupContextExtensions(extensions) => {
+                    proposals.policy_after = Some(policy_in(extensions)?);
+                }
+                Proposal::Custom(shown) => proposals.shown = Some(shown),
                 _ => {}
             }
         }
         Ok(proposals)
     }
+}
+
+/// The rules found it in the policy before the commit.
+fn invite_of(epoch: &mls_rs::group::NewEpoch, shown: &CustomProposal) -> Result<Invite, Error> {
+    let policy = policy_of(&epoch.prior_state().context)?;
+    Ok(policy.invite(&evidence::decode_admission(shown)?.invite)?.clone())
 }
 
 fn leaf(roster: &Roster<'_>, index: u32) -> Result<Leaf, Error> {

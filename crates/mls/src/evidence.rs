@@ -1,16 +1,17 @@
-//! Why leaves of others may be removed: device lists in which their devices do not stand any more (POL-12).
+//! Why a commit may do what it does: device lists in which the devices of removed leaves do not stand any more (POL-12),
+//! or an invite by which somebody comes in (POL-17).
 
 use std::collections::BTreeMap;
 
-use crypto::{DeviceList, Succession};
+use crypto::{AdmissionProof, DeviceList, PublicKey, Succession};
 use mls_rs::group::proposal::{CustomProposal, ProposalType};
 use prost::Message;
 use types::{Address, limits, wire};
 
 use crate::member::Member;
-use crate::policy::Violation;
+use crate::policy::{Policy, Violation};
 
-/// The proposal that carries a [`wire::Revocation`], from the private-use range (RFC 9420 §17.4).
+/// The proposal that carries a [`wire::Revocation`], in an external commit a [`wire::Admission`]; from the private-use range (RFC 9420 §17.4).
 pub(crate) const PROPOSAL: ProposalType = ProposalType::new(0xF101);
 
 const UNVERIFIED: Violation = Violation::Evidence("does not verify");
@@ -27,6 +28,31 @@ struct Listed {
 /// The proposal that shows `revocation`.
 pub(crate) fn proposal(revocation: &wire::Revocation) -> CustomProposal {
     CustomProposal::new(PROPOSAL, revocation.encode_to_vec())
+}
+
+/// The proposal that shows an invite.
+pub(crate) fn admission(admission: &wire::Admission) -> CustomProposal {
+    CustomProposal::new(PROPOSAL, admission.encode_to_vec())
+}
+
+/// The key of the invite that whoever comes in has the secret of, by what an external commit shows.
+pub(crate) fn verify_admission(
+    proposal: &CustomProposal,
+    policy: &Policy,
+    proof: AdmissionProof<'_>,
+) -> Result<PublicKey, Violation> {
+    let shown = decode_admission(proposal)?;
+    let invite = policy.invite(&shown.invite)?;
+    let verified = proof.verify(&invite.key, &shown.signature);
+    verified.map_err(|_| Violation::InviteUnknown)?;
+    match invite.approval {
+        true => Err(Violation::ApprovalNeeded),
+        false => Ok(invite.key),
+    }
+}
+
+pub(crate) fn decode_admission(proposal: &CustomProposal) -> Result<wire::Admission, Violation> {
+    wire::Admission::decode(proposal.data()).map_err(|_| Violation::InviteUnknown)
 }
 
 /// What a proposal shows, unverified.
@@ -127,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{NOW, anna};
-    use crate::{Error, Policy, PublicGroup};
+    use crate::{Error, PublicGroup};
 
     #[test]
     fn evidence_goes_with_a_commit_and_never_alone() {

@@ -1,24 +1,29 @@
-//! Who may come in by an external commit, without anybody's invitation (POL-8).
+//! Who may come in by an external commit: devices of accounts that are here (POL-8), and who has an invite (POL-17).
 
-use mls_rs::group::Roster;
+use crypto::AdmissionProof;
+use mls_rs::group::{GroupContext, Roster};
 use mls_rs::mls_rules::ProposalBundle;
 use mls_rs_core::group::Member as Leaf;
 use mls_rs_core::identity::SigningIdentity;
 
-use crate::identity;
 use crate::member::Member;
-use crate::policy::{Act, Policy, Removal, Violation};
+use crate::policy::{Act, ConversationKind, Policy, Removal, Violation};
 use crate::rules::{addresses, member};
+use crate::{evidence, identity};
 
 pub(crate) fn check_external(
     policy: &Policy,
     joiner: &SigningIdentity,
     roster: &Roster<'_>,
+    context: &GroupContext,
     proposals: &ProposalBundle,
 ) -> Result<(), Violation> {
-    let removes = proposals.remove_proposals();
-    let only_these =
-        proposals.external_init_proposals().len() == 1 && proposals.length() == 1 + removes.len();
+    let (removes, shown) = (proposals.remove_proposals(), proposals.custom_proposals());
+    let only_these = proposals.external_init_proposals().len() == 1
+        && shown
+            .iter()
+            .all(|info| info.proposal.proposal_type() == evidence::PROPOSAL)
+        && proposals.length() == 1 + removes.len() + shown.len();
     let removed: Vec<u32> = removes.iter().map(|info| info.proposal.to_remove()).collect();
     let own = own_leaf(roster, joiner);
     let own_index: Vec<u32> = own.iter().map(|leaf| leaf.index).collect();
@@ -26,9 +31,22 @@ pub(crate) fn check_external(
         return Err(Violation::ExternalJoin);
     }
     let joining = member(0, joiner)?;
-    let welcome = match &own {
-        Some(leaf) => identity::succeeds(joiner, &leaf.signing_identity).map_err(|_| Violation::Malformed)?,
-        None => belongs(&joining, &namesakes(roster, &joining)?),
+    let welcome = match (&own, shown) {
+        (Some(leaf), []) => {
+            identity::succeeds(joiner, &leaf.signing_identity).map_err(|_| Violation::Malformed)?
+        }
+        (None, []) => belongs(&joining, &namesakes(roster, &joining)?),
+        (None, [info]) if policy.kind == ConversationKind::Group => {
+            let proof = AdmissionProof {
+                group_id: &context.group_id,
+                epoch: context.epoch,
+                device_key: joiner.signature_key.as_ref(),
+            };
+            evidence::verify_admission(&info.proposal, policy, proof)?;
+            // Whose account is here comes in as its device, or not at all.
+            namesakes(roster, &joining)?.is_empty()
+        }
+        _ => false,
     };
     if !welcome {
         return Err(Violation::ExternalJoin);
@@ -80,7 +98,7 @@ mod tests {
     use super::*;
     use crate::device::tree;
     use crate::testing::{NOW, annas_devices};
-    use crate::{Error, PublicGroup, evidence};
+    use crate::{Error, PublicGroup};
 
     #[test]
     fn nothing_else_goes_with_an_external_commit() {

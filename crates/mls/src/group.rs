@@ -1,10 +1,11 @@
 //! A conversation's group as a member holds it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mls_rs::group::proposal::Proposal;
-use mls_rs::group::{CommitEffect, CommitMessageDescription, ProposalSender, ReceivedMessage};
-use types::{Address, ConversationId, Suite, Timestamp};
+use mls_rs::group::{CommitEffect, CommitMessageDescription, ProposalSender, ReceivedMessage, Sender};
+use mls_rs::{MlsMessage, MlsMessageDescription};
+use types::{Address, ConversationId, Duration, Suite, Timestamp, limits};
 
 use crate::context::policy_of;
 use crate::device::{Config, decode};
@@ -13,12 +14,17 @@ use crate::member::Member;
 use crate::policy::{Policy, Violation};
 use crate::{Error, identity, mls_time};
 
+/// How much later than the server members let an invite expire: their idea of when a commit was accepted may be off.
+const INVITE_GRACE: Duration = Duration::from_secs(2 * limits::CLOCK_SKEW.as_secs());
+
 /// A group with this device's secrets in it. Changes stay in memory until [`save`](Self::save), and reach the disk
 /// with [`Device::take_changed`](crate::Device::take_changed).
 pub struct Group {
     id: ConversationId,
     suite: Suite,
     pub(crate) inner: mls_rs::Group<Config>,
+    /// How many came in by each invite, as far as this device saw it.
+    uses: BTreeMap<[u8; 32], u32>,
 }
 
 /// What a message from the log turned out to be.
@@ -44,7 +50,12 @@ impl Group {
         let id = ConversationId::try_from(inner.group_id()).map_err(|_| malformed())?;
         let suite = Suite::from_code(u16::from(inner.cipher_suite()).into()).map_err(|_| malformed())?;
         policy_of(inner.context())?;
-        Ok(Self { id, suite, inner })
+        Ok(Self {
+            id,
+            suite,
+            inner,
+            uses: BTreeMap::new(),
+        })
     }
 
     /// The conversation.
@@ -68,6 +79,16 @@ impl Group {
     /// [`Error::Policy`] when the group lost its policy, which no commit that passed the check can do.
     pub fn policy(&self) -> Result<Policy, Error> {
         Ok(policy_of(self.inner.context())?)
+    }
+
+    /// How many came in by each invite of the policy, as far as this device saw it.
+    pub fn invite_uses(&self) -> &BTreeMap<[u8; 32], u32> {
+        &self.uses
+    }
+
+    /// Goes on counting from here.
+    pub fn set_invite_uses(&mut self, uses: BTreeMap<[u8; 32], u32>) {
+        self.uses = uses;
     }
 
     /// How many leaves there are.
@@ -211,11 +232,10 @@ impl Group {
                 current: self.epoch(),
             });
         }
-        let received = self
-            .inner
-            .process_incoming_message_with_time(message, mls_time(accepted))
-            .map_err(|error| Error::library("process a message", error))?;
-        match received {
+        if comes_in(&message) {
+            return self.process_external(message, accepted).map(Processed::Commit);
+        }
+        match self.take_in(message, accepted)? {
             ReceivedMessage::ApplicationMessage(description) => Ok(Processed::Application {
                 sender: self.member(description.sender_index)?,
                 plaintext: description.data().to_vec(),
@@ -227,6 +247,33 @@ impl Group {
             },
             _ => Err(Error::Malformed("message of a group")),
         }
+    }
+
+    /// Whether an invite is still good shows only once the commit is taken apart, so that is done on the side.
+    fn process_external(&mut self, message: MlsMessage, accepted: Timestamp) -> Result<NewEpoch, Error> {
+        let before = self.inner.clone();
+        let entered = match self.take_in(message, accepted)? {
+            ReceivedMessage::Commit(description) => self.new_epoch(&description),
+            _ => Err(Error::Malformed("commit")),
+        };
+        let checked = entered.and_then(|epoch| {
+            if let Some(invite) = &epoch.invite {
+                let uses = self.uses.entry(*invite.key.as_bytes()).or_default();
+                invite.check(accepted.before(INVITE_GRACE), *uses)?;
+                *uses += 1;
+            }
+            Ok(epoch)
+        });
+        if checked.is_err() {
+            self.inner = before;
+        }
+        checked
+    }
+
+    fn take_in(&mut self, message: MlsMessage, accepted: Timestamp) -> Result<ReceivedMessage, Error> {
+        self.inner
+            .process_incoming_message_with_time(message, mls_time(accepted))
+            .map_err(|error| Error::library("process a message", error))
     }
 
     /// A secret of this epoch for another use than messages (RFC 9420 §8.5).
@@ -278,11 +325,24 @@ impl Group {
             added: changes.added,
             removed: changes.removed,
             left: changes.left,
-            policy_before: changes.policy_changed.then_some(policy_before),
+            policy_before: changes.policy_after.is_some().then_some(policy_before),
+            policy_after: changes.policy_after,
             rejoined: changes.rejoined,
             recertified: changes.recertified,
             revocation: changes.revocation,
+            invite: changes.invite,
             expelled: after.is_none(),
         })
     }
+}
+
+/// An external commit.
+fn comes_in(message: &MlsMessage) -> bool {
+    matches!(
+        message.description(),
+        MlsMessageDescription::PublicProtocolMessage {
+            sender: Sender::NewMemberCommit,
+            ..
+        }
+    )
 }

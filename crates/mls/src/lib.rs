@@ -28,7 +28,7 @@ pub use device::{Device, JoinWith, Rejoin};
 pub use epoch::NewEpoch;
 pub use group::{Group, Processed};
 pub use member::Member;
-pub use policy::{Act, ConversationKind, Policy, Removal, Role, Violation};
+pub use policy::{Act, ConversationKind, Invite, Policy, Removal, Role, Violation};
 pub use public::{Applied, PublicGroup, inspect_key_package, key_package_expires};
 pub use store::Saved;
 

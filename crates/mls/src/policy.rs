@@ -8,6 +8,10 @@ use mls_rs_core::extension::{ExtensionType, MlsExtension};
 use prost::Message;
 use types::{Address, limits, wire};
 
+pub use invite::Invite;
+
+mod invite;
+
 /// Whose devices a conversation is between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConversationKind {
@@ -30,13 +34,21 @@ pub enum Role {
     Owner,
 }
 
-/// The conversation's kind and roles. It lies in the GroupContext, so every member and the server hold the same.
+/// The conversation's kind and rules. It lies in the GroupContext, so every member and the server hold the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Whose devices it is between.
     pub kind: ConversationKind,
     /// Roles above [`Role::Member`].
     pub grants: BTreeMap<Address, Role>,
+    /// Accounts that cannot be here.
+    pub banned: BTreeSet<Address>,
+    /// Only admins and the owner may say anything.
+    pub announcements_only: bool,
+    /// Members below admin say one thing in so many seconds; zero for no limit.
+    pub slow_mode_secs: u32,
+    /// By which people come in without being added.
+    pub invites: Vec<Invite>,
 }
 
 /// A leaf that an act removes.
@@ -118,6 +130,30 @@ pub enum Violation {
     /// POL-13. A leaf stays the same device's; its certificate gives way only to one that continues the account.
     #[error("a commit may renew the certificate of its device, and not put another device or account there")]
     Certificate,
+    /// POL-14. Whoever is banned is not here, and does not come in.
+    #[error("{0} is banned from this group; it takes an admin to lift that")]
+    Banned(Address),
+    /// POL-14. Banning takes an admin, and a higher role than that of whoever is banned.
+    #[error("only admins may ban people, and only people with a lower role than theirs; not {0}")]
+    BanNotAbove(Address),
+    /// POL-15. How people speak, and by which invites they come in, is for admins to say.
+    #[error("only admins and the owner may change how the group works")]
+    RulesNotAdmin,
+    /// POL-16. In a group for announcements, admins speak.
+    #[error("only admins and the owner may write in this group")]
+    AnnouncementsOnly,
+    /// POL-17. An invite lets in whoever proves to have its secret, while it stands in the policy.
+    #[error("this invite is not good, or not any more: it may have been revoked; ask for a new one")]
+    InviteUnknown,
+    /// POL-17, for one that has expired.
+    #[error("this invite has expired; ask for a new one")]
+    InviteExpired,
+    /// POL-17, for one that has let in as many as it may.
+    #[error("this invite was used as often as it may be; ask for a new one")]
+    InviteUsedUp,
+    /// POL-17, for one that lets people ask.
+    #[error("by this invite one can ask to be let in, and an admin decides")]
+    ApprovalNeeded,
 }
 
 impl IntoAnyError for Violation {
@@ -129,25 +165,27 @@ impl IntoAnyError for Violation {
 impl Policy {
     /// A direct conversation.
     pub fn direct() -> Self {
-        Self {
-            kind: ConversationKind::Direct,
-            grants: BTreeMap::new(),
-        }
+        Self::of(ConversationKind::Direct, BTreeMap::new())
     }
 
     /// An account's own conversation.
     pub fn account() -> Self {
-        Self {
-            kind: ConversationKind::Account,
-            grants: BTreeMap::new(),
-        }
+        Self::of(ConversationKind::Account, BTreeMap::new())
     }
 
     /// A group with this owner.
     pub fn group(owner: Address) -> Self {
+        Self::of(ConversationKind::Group, BTreeMap::from([(owner, Role::Owner)]))
+    }
+
+    fn of(kind: ConversationKind, grants: BTreeMap<Address, Role>) -> Self {
         Self {
-            kind: ConversationKind::Group,
-            grants: BTreeMap::from([(owner, Role::Owner)]),
+            kind,
+            grants,
+            banned: BTreeSet::new(),
+            announcements_only: false,
+            slow_mode_secs: 0,
+            invites: Vec::new(),
         }
     }
 
@@ -161,17 +199,40 @@ impl Policy {
         if own == highest { Role::Owner } else { own }
     }
 
-    /// This policy without grants to accounts that would have no leaf left.
+    /// Whether an account may say something, slow mode aside (POL-16).
+    ///
+    /// # Errors
+    /// [`Violation::AnnouncementsOnly`].
+    pub fn check_speaker(&self, address: &Address) -> Result<(), Violation> {
+        match self.announcements_only && self.role(address) < Role::Admin {
+            true => Err(Violation::AnnouncementsOnly),
+            false => Ok(()),
+        }
+    }
+
+    /// The invite with this key.
+    ///
+    /// # Errors
+    /// [`Violation::InviteUnknown`].
+    pub fn invite(&self, key: &[u8]) -> Result<&Invite, Violation> {
+        let named = |invite: &&Invite| invite.key.as_bytes().as_slice() == key;
+        self.invites.iter().find(named).ok_or(Violation::InviteUnknown)
+    }
+
+    /// This policy without what accounts that would have no leaf left had: their grants, and the invites of those who
+    /// are no admins any more.
     #[must_use]
     pub fn keeping(&self, accounts: &BTreeSet<Address>) -> Self {
-        let grants = self
-            .grants
-            .iter()
-            .filter(|(address, _)| accounts.contains(*address));
-        Self {
-            kind: self.kind,
-            grants: grants.map(|(address, role)| (address.clone(), *role)).collect(),
-        }
+        let mut kept = self.clone();
+        kept.grants.retain(|address, _| accounts.contains(address));
+        let invites = std::mem::take(&mut kept.invites);
+        let stands = |invite: &Invite| accounts.contains(&invite.made_by) && kept.is_admin(&invite.made_by);
+        kept.invites = invites.into_iter().filter(stands).collect();
+        kept
+    }
+
+    fn is_admin(&self, address: &Address) -> bool {
+        self.role(address) >= Role::Admin
     }
 
     /// Checks an act against this policy.
@@ -183,6 +244,8 @@ impl Policy {
         self.check_adds(act, &after)?;
         self.check_removes(act)?;
         self.check_roles(act, &after)?;
+        self.check_bans(act, &after)?;
+        self.check_settings(act, &after)?;
         check_size(act, &after)
     }
 
@@ -246,7 +309,10 @@ impl Policy {
 
     fn check_roles(&self, act: &Act<'_>, after: &BTreeSet<Address>) -> Result<(), Violation> {
         let new = act.policy.unwrap_or(self);
-        if new.kind != self.kind || new.kind != ConversationKind::Group && !new.grants.is_empty() {
+        // Rules are for groups; the others have none to change.
+        if new.kind != self.kind
+            || new.kind != ConversationKind::Group && *new != Self::of(new.kind, BTreeMap::new())
+        {
             return Err(Violation::Malformed);
         }
         if let Some(outside) = new.grants.keys().find(|address| !after.contains(*address)) {
@@ -269,6 +335,42 @@ impl Policy {
             Ok(())
         } else {
             Err(Violation::RolesNotOwner)
+        }
+    }
+
+    /// An outsider may be banned by any admin, whatever role an outsider counts as.
+    fn check_bans(&self, act: &Act<'_>, after: &BTreeSet<Address>) -> Result<(), Violation> {
+        let new = act.policy.unwrap_or(self);
+        if let Some(here) = after.intersection(&new.banned).next() {
+            return Err(Violation::Banned(here.clone()));
+        }
+        let is_below =
+            |address: &Address| !act.leaves.contains(address) || self.role(act.by) > self.role(address);
+        let mut fresh = new.banned.difference(&self.banned);
+        match fresh.find(|address| !self.is_admin(act.by) || !is_below(address)) {
+            Some(address) => Err(Violation::BanNotAbove(address.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn check_settings(&self, act: &Act<'_>, after: &BTreeSet<Address>) -> Result<(), Violation> {
+        let new = act.policy.unwrap_or(self);
+        let stands = |invite: &Invite| after.contains(&invite.made_by) && new.is_admin(&invite.made_by);
+        // Nobody makes one in the name of somebody else, or changes one.
+        let is_own = |invite: &Invite| self.invites.contains(invite) || invite.made_by == *act.by;
+        if !new.invites.iter().all(|invite| stands(invite) && is_own(invite)) {
+            return Err(Violation::RulesNotAdmin);
+        }
+        // Those of people who are no admins any more fall away by themselves.
+        let mut kept = self.invites.iter().filter(|invite| stands(invite));
+        let unchanged = new.banned == self.banned
+            && new.announcements_only == self.announcements_only
+            && new.slow_mode_secs == self.slow_mode_secs
+            && new.invites.iter().all(|invite| self.invites.contains(invite))
+            && kept.all(|invite| new.invites.contains(invite));
+        match unchanged || self.is_admin(act.by) {
+            true => Ok(()),
+            false => Err(Violation::RulesNotAdmin),
         }
     }
 }
@@ -339,6 +441,10 @@ impl MlsExtension for Policy {
         Ok(wire::ConversationPolicy {
             kind: kind.into(),
             grants: grants.collect(),
+            banned: self.banned.iter().map(ToString::to_string).collect(),
+            announcements_only: self.announcements_only,
+            slow_mode_secs: self.slow_mode_secs,
+            invites: self.invites.iter().map(Invite::to_wire).collect(),
         }
         .encode_to_vec())
     }
@@ -362,7 +468,26 @@ impl MlsExtension for Policy {
             let address = grant.address.parse().map_err(|_| Violation::Malformed)?;
             grants.insert(address, role);
         }
-        Ok(Self { kind, grants })
+        let banned = policy.banned.iter().map(|address| address.parse());
+        let banned = banned.collect::<Result<BTreeSet<Address>, _>>();
+        let invites = policy.invites.iter().map(Invite::from_wire);
+        let invites = invites.collect::<Result<Vec<_>, _>>()?;
+        let keys: BTreeSet<&[u8; 32]> = invites.iter().map(|invite| invite.key.as_bytes()).collect();
+        if keys.len() != invites.len()
+            || invites.len() > limits::INVITES
+            || policy.banned.len() > limits::BANNED
+            || policy.slow_mode_secs > limits::SLOW_MODE_SECS
+        {
+            return Err(Violation::Malformed);
+        }
+        Ok(Self {
+            kind,
+            grants,
+            banned: banned.map_err(|_| Violation::Malformed)?,
+            announcements_only: policy.announcements_only,
+            slow_mode_secs: policy.slow_mode_secs,
+            invites,
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::device::decode;
 use crate::epoch::Changes;
 use crate::identity::Identities;
 use crate::member::Member;
-use crate::policy::{Policy, Violation};
+use crate::policy::{Invite, Policy, Violation};
 use crate::provider::Provider;
 use crate::rules::Rules;
 use crate::{Error, evidence, mls_time};
@@ -47,6 +47,8 @@ pub struct Applied {
     pub recertified: Option<Member>,
     /// An external commit: whoever it added came in by itself, without a Welcome.
     pub external: bool,
+    /// The invite by which the committer came in. How often it was used is for whoever keeps the books.
+    pub invite: Option<Invite>,
 }
 
 impl PublicGroup {
@@ -159,6 +161,9 @@ impl PublicGroup {
             return Err(Error::ProposalLeftOut);
         }
         let changes = Changes::of(&commit, epoch, Some(&self.inner.roster()))?;
+        if let Some(invite) = &changes.invite {
+            invite.check(now, 0)?;
+        }
         Ok(Applied {
             epoch: epoch.epoch(),
             by: changes.by,
@@ -166,6 +171,7 @@ impl PublicGroup {
             removed: [changes.removed, changes.left].concat(),
             recertified: changes.recertified,
             external: commit.is_external,
+            invite: changes.invite,
         })
     }
 

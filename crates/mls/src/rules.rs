@@ -54,7 +54,7 @@ impl MlsRules for Rules {
             CommitSource::ExistingMember(member) => {
                 check_commit(&policy, &member.signing_identity, roster, &proposals)?;
             }
-            CommitSource::NewMember(joiner) => check_external(&policy, &joiner, roster, &proposals)?,
+            CommitSource::NewMember(joiner) => check_external(&policy, &joiner, roster, context, &proposals)?,
         }
         Ok(proposals)
     }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crypto::DeviceCertificate;
+use crypto::{DeviceCertificate, InviteProof, PublicKey};
 use directory::Claimer;
 use storage::{Blobs, Logs, Records};
+use types::wire::RefusalCode;
 use types::wire::client_frame::Body as Asked;
 use types::wire::server_frame::Body;
-use types::{LogId, Refusal, Timestamp, wire};
+use types::{DeviceId, LogId, Refusal, Timestamp, wire};
 
 use crate::Realm;
 
@@ -53,6 +54,35 @@ impl<L: Logs, R: Records, B: Blobs> Realm<L, R, B> {
             }
             asked => self.serve_blobs(now, &device.address, asked).await,
         }
+    }
+
+    /// What a device needs to come in by an invite. Only who has its secret is given that, or learns of the invite.
+    pub(crate) async fn group_by_invite(
+        self: Arc<Self>,
+        now: Timestamp,
+        device: DeviceId,
+        nonce: &[u8],
+        asked: &wire::FetchGroup,
+    ) -> Result<Body, Refusal> {
+        let conversation = asked
+            .conversation
+            .as_ref()
+            .try_into()
+            .map_err(Refusal::malformed)?;
+        let key = PublicKey::decode(&asked.invite).map_err(Refusal::malformed)?;
+        let proof = InviteProof {
+            conversation,
+            device_id: device,
+            nonce,
+        };
+        if proof.verify(&key, &asked.signature).is_err() {
+            let message =
+                "This does not show that you have the invite. Ask whoever gave it to you for the whole link.";
+            return Err(Refusal::new(RefusalCode::BadSignature, message));
+        }
+        let invited = (conversation, key);
+        let group = self.delivery.fetch_group_by_invite(now, device, invited).await;
+        group.map(Body::Group)
     }
 
     async fn claim(

@@ -316,6 +316,12 @@ impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
                 });
                 Step::Answer(Some(answer(id, unsubscribed)))
             }
+            Asked::FetchGroup(asked) if !asked.invite.is_empty() => {
+                let nonce = self.nonce;
+                self.later(id, move |realm| async move {
+                    realm.group_by_invite(request.now, device, &nonce, &asked).await
+                })
+            }
             Asked::DeleteAccount(asked) => {
                 let nonce = self.nonce;
                 self.later(id, |realm| realm.delete_account(nonce, request.device, asked))

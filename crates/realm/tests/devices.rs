@@ -63,6 +63,7 @@ fn removed(client: &Client<'_>) -> Option<RefusalCode> {
 fn come_in(client: &mut Client<'_>, group: &Group) -> Group {
     let fetch = wire::FetchGroup {
         conversation: group.id().to_bytes(),
+        ..wire::FetchGroup::default()
     };
     let Ok(Body::Group(found)) = client.ask(Asked::FetchGroup(fetch)) else {
         panic!("no group")

@@ -81,6 +81,7 @@ fn who_has_the_words_takes_the_account_back_with_all_that_it_is_in() {
     b.refused(Asked::Submit(message), RefusalCode::RevokedMembers);
     let fetch = wire::FetchGroup {
         conversation: group.id().to_bytes(),
+        ..wire::FetchGroup::default()
     };
     let Ok(Body::Group(found)) = client.ask(Asked::FetchGroup(fetch)) else {
         panic!("no group")

@@ -67,6 +67,7 @@ fn two_people_talk() {
 
     let fetch = wire::FetchGroup {
         conversation: group.id().to_bytes(),
+        ..wire::FetchGroup::default()
     };
     let Ok(Body::Group(fetched)) = a.ask(Asked::FetchGroup(fetch)) else {
         panic!("no group")
@@ -241,6 +242,7 @@ fn who_is_removed_is_told_to_the_end_and_no_further() {
     b.refused(Asked::Submit(more), RefusalCode::NotAMember);
     let fetch = wire::FetchGroup {
         conversation: group.id().to_bytes(),
+        ..wire::FetchGroup::default()
     };
     b.refused(Asked::FetchGroup(fetch), RefusalCode::NotAMember);
 }

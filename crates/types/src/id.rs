@@ -31,17 +31,7 @@ macro_rules! id {
 
             /// Reads what [`Display`](fmt::Display) writes; `None` for anything else.
             pub fn from_hex(text: &str) -> Option<Self> {
-                let text = text.as_bytes();
-                if text.len() != 2 * $len {
-                    return None;
-                }
-                let mut bytes = [0; $len];
-                for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-                    let high = char::from(pair[0]).to_digit(16)?;
-                    let low = char::from(pair[1]).to_digit(16)?;
-                    *byte = u8::try_from(high << 4 | low).ok()?;
-                }
-                Some(Self(bytes))
+                crate::hex::decode(text).map(Self)
             }
         }
 

@@ -3,6 +3,7 @@
 //! This crate never performs I/O, never reads a clock, never draws randomness and knows nothing of async.
 
 pub mod address;
+pub mod hex;
 pub mod id;
 pub mod limits;
 pub mod log;

@@ -20,6 +20,12 @@ pub const HANDLE_CHARS_MAX: usize = 32;
 pub const CONVERSATION_MEMBERS: usize = 1_000;
 /// Most leaves (devices) in a conversation.
 pub const CONVERSATION_LEAVES: usize = 2_000;
+/// Most accounts that a group bans at once.
+pub const BANNED: usize = 500;
+/// Most invites of a group at once.
+pub const INVITES: usize = 20;
+/// Longest slow mode of a group, in seconds: a day.
+pub const SLOW_MODE_SECS: u32 = 24 * 3600;
 /// Up to this many people, a conversation is created with the hybrid post-quantum ciphersuite.
 pub const HYBRID_MEMBERS: usize = 50;
 /// Most devices of an account.

@@ -122,6 +122,14 @@ pub(super) enum Command {
     /// Make groups, and change who is in them
     #[command(subcommand)]
     Group(Group),
+    /// Make, list and revoke invites of a group
+    #[command(subcommand)]
+    Invite(Invite),
+    /// Come into a group by an invite
+    Join {
+        /// The invite, in quotes
+        link: String,
+    },
     /// Let a stranger's conversation in
     Accept {
         /// Its id, or the other person's address or handle
@@ -317,6 +325,8 @@ pub(super) enum Group {
         /// The group's id
         conversation: String,
     },
+    #[command(flatten)]
+    Rules(Rules),
     /// Make somebody an admin, who may add and remove people
     Promote {
         /// The group's id
@@ -334,6 +344,111 @@ pub(super) enum Group {
         /// Whose address or handle
         member: String,
     },
+}
+
+/// About the group, not about who is in it. Takes an admin.
+#[derive(Debug, Subcommand)]
+pub(super) enum Rules {
+    /// Show how a group works
+    Info {
+        /// The group's id
+        conversation: String,
+    },
+    /// Call a group something else
+    Rename {
+        /// The group's id
+        conversation: String,
+        /// Its new name
+        name: String,
+    },
+    /// Say what a group is about
+    Describe {
+        /// The group's id
+        conversation: String,
+        /// What to say; empty to say nothing
+        text: String,
+    },
+    /// Give a group a picture, or save the one that it has
+    Picture(PictureArgs),
+    /// Let nobody but admins write
+    Announcements {
+        /// The group's id
+        conversation: String,
+        /// Let everybody write again
+        #[arg(long)]
+        off: bool,
+    },
+    /// Let members write only once in a while
+    Slow {
+        /// The group's id
+        conversation: String,
+        /// In how many seconds; 0 for no limit
+        seconds: u32,
+    },
+    /// Take people out, and let them come in no more
+    Ban {
+        /// The group's id
+        conversation: String,
+        /// Addresses or handles
+        #[arg(required = true)]
+        members: Vec<String>,
+    },
+    /// Let people be brought in again
+    Unban {
+        /// The group's id
+        conversation: String,
+        /// Addresses or handles
+        #[arg(required = true)]
+        members: Vec<String>,
+    },
+    /// Make, list and revoke invites
+    #[command(subcommand)]
+    Invite(Invite),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PictureArgs {
+    /// The group's id
+    pub(super) conversation: String,
+    /// A JPEG, PNG or WebP file of up to 48 KiB
+    #[arg(required_unless_present_any = ["off", "save"])]
+    pub(super) file: Option<PathBuf>,
+    /// Take the picture away
+    #[arg(long, conflicts_with = "file")]
+    pub(super) off: bool,
+    /// Save the picture that the group has
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "off"])]
+    pub(super) save: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Invite {
+    /// Make an invite, and show it once
+    Make(NewLink),
+    /// List the invites that are good
+    List {
+        /// The group's id
+        conversation: String,
+    },
+    /// Let nobody in by an invite any more
+    Revoke {
+        /// The group's id
+        conversation: String,
+        /// What the list calls it, or the first digits of that
+        invite: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewLink {
+    /// The group's id
+    pub(super) conversation: String,
+    /// For how long it is good; 0 for good
+    #[arg(long = "for", value_name = "HOURS", default_value_t = 168.0)]
+    pub(super) hours: f64,
+    /// How many people it lets in [default: as many as come]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) uses: Option<u32>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -7,6 +7,7 @@ mod device;
 mod export;
 mod files;
 mod group;
+mod group_rules;
 mod inbox;
 mod link;
 mod people;
@@ -129,6 +130,8 @@ async fn perform<W: Write>(
         }
         Command::Whoami => chats::whoami(session, output).await,
         Command::Group(group) => group::run(session, output, group).await,
+        Command::Invite(asked) => group_rules::invite(session, output, asked).await,
+        Command::Join { link } => group_rules::join(session, output, &link).await,
         Command::Accept { conversation } => people::accept(session, output, &conversation).await,
         Command::Block { address } => people::block(session, output, &address).await,
         Command::Unblock { address } => people::unblock(session, output, &address).await,

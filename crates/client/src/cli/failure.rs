@@ -86,6 +86,10 @@ impl Failure {
             E::NoConversation(_) => ("no_conversation", "`veche chats` lists the conversations"),
             E::Ended => ("ended", "ask somebody in it to add you again"),
             E::Direct => ("direct", ""),
+            E::TooSlow => ("too_slow", ""),
+            E::TooManyBanned => ("too_many_banned", ""),
+            E::TooManyInvites => ("too_many_invites", ""),
+            E::MayNotSpeak(_) => ("may_not_speak", ""),
             E::NotInGroup(_) => ("not_in_group", "`veche chats` lists who is"),
             E::InGroup(_) => ("in_group", ""),
             E::Yourself(_) => ("yourself", "name somebody else"),
@@ -184,6 +188,12 @@ fn backup_code(error: &backup::Error) -> &'static str {
 fn policy(violation: &mls::Violation) -> &'static str {
     match violation {
         mls::Violation::Full { .. } => "group_full",
+        mls::Violation::Banned(_) => "banned_here",
+        mls::Violation::AnnouncementsOnly => "announcements_only",
+        mls::Violation::InviteUnknown => "invite_unknown",
+        mls::Violation::InviteExpired => "invite_expired",
+        mls::Violation::InviteUsedUp => "invite_used_up",
+        mls::Violation::ApprovalNeeded => "approval_needed",
         _ => "not_permitted",
     }
 }

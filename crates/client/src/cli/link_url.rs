@@ -57,7 +57,7 @@ fn read_code(text: &str) -> Result<LinkCode, Failure> {
 }
 
 /// Undoes percent-encoding. What is wrong in it stays as it is, and fails to be a code or server later.
-fn decode(text: &str) -> Zeroizing<String> {
+pub(super) fn decode(text: &str) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

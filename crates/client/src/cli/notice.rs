@@ -32,6 +32,23 @@ pub(super) fn happened(notice: &Notice, me: &Address) -> String {
         NoticeKind::Removed => format!("{} removed {}", by(), whom()),
         NoticeKind::Left => format!("{} left", whom()),
         NoticeKind::Renamed => format!("{} named the group \"{}\"", by(), title()),
+        NoticeKind::Described if notice.text.is_empty() => {
+            format!("{} took the group's description away", by())
+        }
+        NoticeKind::Described => format!("{} described the group: {}", by(), title()),
+        NoticeKind::PictureChanged if notice.value == 0 => format!("{} took the group's picture away", by()),
+        NoticeKind::PictureChanged => format!("{} gave the group another picture", by()),
+        NoticeKind::Banned => format!("{} banned {}", by(), whom()),
+        NoticeKind::Unbanned => format!("{} lifted the ban of {}", by(), whom()),
+        NoticeKind::AnnouncementsSet if notice.value == 0 => format!("{} lets everybody write again", by()),
+        NoticeKind::AnnouncementsSet => format!("{} lets only admins write from now on", by()),
+        NoticeKind::SlowModeSet if notice.value == 0 => {
+            format!("{} lets members write at any time again", by())
+        }
+        NoticeKind::SlowModeSet => format!("{} lets members write once in {} s", by(), notice.value),
+        NoticeKind::InviteMade => format!("{} made an invite", by()),
+        NoticeKind::InviteRevoked => format!("{} revoked an invite", by()),
+        NoticeKind::CameByInvite => format!("{} came in by an invite of {}", whom(), by()),
         NoticeKind::RolesChanged if notice.whom.is_empty() => {
             format!("{} changed who may do what", by())
         }
@@ -68,6 +85,8 @@ pub(super) fn is_own_doing(notice: &Notice, me: &Address) -> bool {
             | NoticeKind::Rejoined
             | NoticeKind::Gap
             | NoticeKind::Joined
+            // Whoever made the invite did not see it used.
+            | NoticeKind::CameByInvite
             | NoticeKind::HistoryDiffers
             | NoticeKind::WrongTime
     );

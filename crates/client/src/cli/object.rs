@@ -2,6 +2,7 @@
 
 pub(super) mod backup;
 pub(super) mod device;
+pub(super) mod group;
 pub(super) mod message;
 
 use std::fmt;
@@ -41,6 +42,16 @@ pub(super) enum Object {
     },
     Created {
         conversation: String,
+    },
+    /// This account is in a group by an invite.
+    CameIn {
+        conversation: String,
+    },
+    Group(group::GroupCard),
+    Invite(group::InviteCard),
+    /// Whoever has it may come in.
+    InviteLink {
+        link: String,
     },
     /// Nothing more to tell than that it is done.
     Done {

@@ -3,6 +3,7 @@
 mod backup;
 mod cards;
 mod devices;
+mod groups;
 mod message;
 
 use std::io::{self, Write};
@@ -107,6 +108,12 @@ impl<W: Write> Output<W> {
                  `veche inbox`."
             ),
             Object::Created { conversation } => format!("made the group {conversation}"),
+            Object::CameIn { conversation } => format!("you are in the group {conversation}"),
+            Object::Group(card) => groups::group(card, |at_ms| self.time(at_ms)),
+            Object::Invite(card) => groups::invite(card, |at_ms| self.time(at_ms)),
+            Object::InviteLink { link } => {
+                format!("{link}\n\nWhoever has this can come in: `veche join` and the whole of it in quotes.")
+            }
             Object::Done { message } => message.clone(),
             Object::Message(message) => self.message(message),
             Object::File(file) => self.file(file),

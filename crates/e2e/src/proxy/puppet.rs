@@ -224,7 +224,10 @@ impl Puppet {
     /// When it refuses.
     pub fn fetch_group(&self, wire: &mut WireClient, conversation: ConversationId) -> Result<wire::Group> {
         let conversation = conversation.to_bytes();
-        match wire.ask(Ask::FetchGroup(wire::FetchGroup { conversation }))? {
+        match wire.ask(Ask::FetchGroup(wire::FetchGroup {
+            conversation,
+            ..wire::FetchGroup::default()
+        }))? {
             Say::Group(group) => Ok(group),
             other => bail!("no group: {other:?}"),
         }

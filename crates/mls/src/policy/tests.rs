@@ -1,3 +1,5 @@
+use types::Timestamp;
+
 use super::*;
 
 fn address(name: &str) -> Address {
@@ -449,6 +451,7 @@ fn a_policy_survives_its_extension_and_nothing_else_does() {
     let unknown = wire::ConversationPolicy {
         kind: wire::ConversationKind::Group.into(),
         grants: vec![grant],
+        ..wire::ConversationPolicy::default()
     };
     assert_eq!(
         Policy::from_bytes(&unknown.encode_to_vec()),
@@ -476,4 +479,229 @@ fn a_conversation_begins_with_its_creator() {
             "{leaves}"
         );
     }
+}
+
+fn with(change: impl FnOnce(&mut Policy)) -> Option<Policy> {
+    let mut policy = policy();
+    change(&mut policy);
+    Some(policy)
+}
+
+#[test]
+fn banning() {
+    let ban = |name: &str| with(|policy| policy.banned.extend([address(name)]));
+    let check = |by, removes, policy, expected| {
+        let case = Case {
+            by,
+            removes,
+            policy,
+            ..Case::default()
+        };
+        check(&case, expected);
+    };
+    let not_above = |name| Err(Violation::BanNotAbove(address(name)));
+    check("adam", "mike mike", ban("mike"), Ok(()));
+    check("adam", "", ban("vera"), Ok(()));
+    check(
+        "adam",
+        "mike",
+        ban("mike"),
+        Err(Violation::Banned(address("mike"))),
+    );
+    check("adam", "", ban("mike"), Err(Violation::Banned(address("mike"))));
+    check("mike", "", ban("vera"), not_above("vera"));
+    check("mike", "mike mike", ban("mike"), not_above("mike"));
+    let of_olga = with(|policy| {
+        policy.grants.remove(&address("olga"));
+        policy.banned.insert(address("olga"));
+    });
+    check(
+        "adam",
+        "olga",
+        of_olga,
+        Err(Violation::RemoveNotAbove(address("olga"))),
+    );
+
+    let policy = ban("vera").unwrap();
+    let check = |by, adds, lifted, expected| {
+        let case = Case {
+            by,
+            adds,
+            policy: lifted,
+            ..Case::default()
+        };
+        check_in(&policy, "olga adam mike", &case, expected);
+    };
+    check("olga", "vera", None, Err(Violation::Banned(address("vera"))));
+    check("olga", "vera", Some(super::tests::policy()), Ok(()));
+    check(
+        "mike",
+        "",
+        Some(super::tests::policy()),
+        Err(Violation::RulesNotAdmin),
+    );
+}
+
+#[test]
+fn nobody_whose_devices_are_all_revoked_is_banned_from_below() {
+    let policy = with(|policy| {
+        policy.grants.remove(&address("olga"));
+        policy.banned.insert(address("olga"));
+    });
+    check(
+        &Case {
+            by: "adam",
+            revoked: "olga",
+            policy,
+            ..Case::default()
+        },
+        Err(Violation::BanNotAbove(address("olga"))),
+    );
+}
+
+#[test]
+fn how_people_speak_is_for_admins() {
+    for (policy, change) in [
+        with(|policy| policy.announcements_only = true),
+        with(|policy| policy.slow_mode_secs = 60),
+    ]
+    .into_iter()
+    .zip(["announcements", "slow mode"])
+    {
+        let by = |by| Case {
+            by,
+            policy: policy.clone(),
+            ..Case::default()
+        };
+        check(&by("adam"), Ok(()));
+        check(&by("mike"), Err(Violation::RulesNotAdmin));
+        assert!(policy.is_some(), "{change}");
+    }
+    let quiet = with(|policy| policy.announcements_only = true).unwrap();
+    assert_eq!(quiet.check_speaker(&address("adam")), Ok(()));
+    assert_eq!(
+        quiet.check_speaker(&address("mike")),
+        Err(Violation::AnnouncementsOnly)
+    );
+    assert_eq!(policy().check_speaker(&address("mike")), Ok(()));
+    // Rules are for groups.
+    let direct = Policy {
+        slow_mode_secs: 60,
+        ..Policy::direct()
+    };
+    let case = Case {
+        by: "anna",
+        policy: Some(direct),
+        ..Case::default()
+    };
+    check_in(&Policy::direct(), "anna boris", &case, Err(Violation::Malformed));
+}
+
+fn invite(number: u8, made_by: &str) -> Invite {
+    let key = crypto::InviteKey::from_bytes(&[number; 32]);
+    Invite {
+        key: key.public(),
+        expires: Some(Timestamp::from_ms(1_000)),
+        max_uses: Some(2),
+        approval: false,
+        made_by: address(made_by),
+    }
+}
+
+#[test]
+fn inviting() {
+    let open = with(|policy| policy.invites = vec![invite(1, "adam")]);
+    let by = |by, policy: &Option<Policy>| Case {
+        by,
+        policy: policy.clone(),
+        ..Case::default()
+    };
+    check(&by("adam", &open), Ok(()));
+    check(&by("olga", &open), Err(Violation::RulesNotAdmin));
+    check(&by("mike", &open), Err(Violation::RulesNotAdmin));
+    let of_mike = with(|policy| policy.invites = vec![invite(1, "mike")]);
+    check(&by("mike", &of_mike), Err(Violation::RulesNotAdmin));
+
+    let open = open.unwrap();
+    let leaves = "olga adam mike";
+    let longer = Policy {
+        invites: vec![Invite {
+            expires: None,
+            ..invite(1, "adam")
+        }],
+        ..open.clone()
+    };
+    check_in(
+        &open,
+        leaves,
+        &by("olga", &Some(longer)),
+        Err(Violation::RulesNotAdmin),
+    );
+    check_in(&open, leaves, &by("olga", &Some(policy())), Ok(()));
+    check_in(
+        &open,
+        leaves,
+        &by("mike", &Some(policy())),
+        Err(Violation::RulesNotAdmin),
+    );
+
+    // With its maker, or the maker's role, an invite goes.
+    let demoted = |invites| {
+        let mut policy = Policy {
+            invites,
+            ..open.clone()
+        };
+        policy.grants.remove(&address("adam"));
+        Some(policy)
+    };
+    check_in(&open, leaves, &by("olga", &demoted(Vec::new())), Ok(()));
+    check_in(
+        &open,
+        leaves,
+        &by("olga", &demoted(vec![invite(1, "adam")])),
+        Err(Violation::RulesNotAdmin),
+    );
+    let kept = open.keeping(&addresses("olga mike").into_iter().collect());
+    assert_eq!(kept.invites, []);
+    let gone = Case {
+        leaves_itself: "adam",
+        ..by("mike", &Some(kept))
+    };
+    check_in(&open, leaves, &gone, Ok(()));
+}
+
+#[test]
+fn an_invite_is_good_for_a_while_and_for_so_many() {
+    let check = |now, uses, expected| {
+        assert_eq!(invite(1, "adam").check(Timestamp::from_ms(now), uses), expected);
+    };
+    check(999, 0, Ok(()));
+    check(999, 1, Ok(()));
+    check(999, 2, Err(Violation::InviteUsedUp));
+    check(1_000, 0, Err(Violation::InviteExpired));
+}
+
+#[test]
+fn rules_travel_in_the_extension() {
+    let whole = with(|policy| {
+        policy.banned.insert(address("vera"));
+        policy.announcements_only = true;
+        policy.slow_mode_secs = limits::SLOW_MODE_SECS;
+        policy.invites = vec![invite(1, "adam"), invite(2, "olga")];
+    })
+    .unwrap();
+    let read = |policy: &Policy| Policy::from_bytes(&MlsExtension::to_bytes(policy).unwrap());
+    assert_eq!(read(&whole), Ok(whole.clone()));
+    let refused = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = whole.clone();
+        change(&mut policy);
+        assert_eq!(read(&policy), Err(Violation::Malformed));
+    };
+    refused(&|policy| policy.slow_mode_secs += 1);
+    refused(&|policy| policy.invites.push(invite(1, "olga")));
+    refused(&|policy| policy.invites = (0..=20).map(|number| invite(number, "olga")).collect());
+    refused(&|policy| {
+        let many = (0..=limits::BANNED).map(|number| address(&format!("person{number}")));
+        policy.banned = many.collect();
+    });
 }

@@ -6,7 +6,7 @@ use engine::{Answer, Command};
 use mls::Role;
 use types::{Address, ConversationId};
 
-use super::{End, ask_and_say, show, unexpected};
+use super::{End, ask_and_say, group_rules, show, unexpected};
 use crate::cli::args::Group;
 use crate::cli::failure::Failure;
 use crate::cli::names;
@@ -56,6 +56,7 @@ pub(super) async fn run<W: Write>(
             let said = "you are leaving; the device of somebody who stays completes it";
             ask_and_say(session, output, Command::Leave { conversation }, said).await
         }
+        Group::Rules(rules) => group_rules::run(session, output, rules).await,
         Group::Promote {
             conversation,
             member,
