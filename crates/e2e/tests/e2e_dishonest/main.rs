@@ -8,6 +8,7 @@ mod devices;
 mod files;
 mod honest;
 mod invitations;
+mod invites;
 mod keys;
 mod logs;
 mod own;
