@@ -326,7 +326,7 @@ pub enum Command {
         change: GroupChange,
     },
     /// Comes into a group by an invite. Answered by [`Answer::Created`].
-    JoinByInvite(InviteLink),
+    JoinByInvite(Box<InviteLink>),
     /// Leaves a group.
     Leave {
         /// Which.

@@ -28,7 +28,7 @@ pub enum GroupChange {
     /// In how many seconds members below admin may say one thing; zero for no limit.
     SlowMode(u32),
     /// Lets people in who have the secret of a key. Whoever gives it out has drawn it.
-    Invite(NewInvite),
+    Invite(Box<NewInvite>),
     /// Lets nobody in any more by the invite with this public key.
     Revoke([u8; 32]),
 }

@@ -145,13 +145,13 @@ pub enum Violation {
     /// POL-17. An invite lets in whoever proves to have its secret, while it stands in the policy.
     #[error("this invite is not good, or not any more: it may have been revoked; ask for a new one")]
     InviteUnknown,
-    /// POL-17, for one that has expired.
+    /// POL-17. It lets nobody in once it has expired.
     #[error("this invite has expired; ask for a new one")]
     InviteExpired,
-    /// POL-17, for one that has let in as many as it may.
+    /// POL-17. It lets in as many as it may.
     #[error("this invite was used as often as it may be; ask for a new one")]
     InviteUsedUp,
-    /// POL-17, for one that lets people ask.
+    /// POL-17. One that takes an approval lets people ask.
     #[error("by this invite one can ask to be let in, and an admin decides")]
     ApprovalNeeded,
 }

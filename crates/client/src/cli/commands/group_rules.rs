@@ -1,7 +1,7 @@
 //! `veche group`, as far as it is about the group and not about who is in it; `veche invite` and `veche join`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use content::ImageFormat;
 use crypto::InviteKey;
@@ -96,7 +96,7 @@ pub(super) async fn join<W: Write>(
     link: &str,
 ) -> Result<End, Failure> {
     let link = invite_url::read(link)?;
-    match session.ask(Command::JoinByInvite(link)).await? {
+    match session.ask(Command::JoinByInvite(Box::new(link))).await? {
         Outcome::Queued(queued) => Ok(End::Queued(queued)),
         Outcome::Answered(Answer::Created { conversation }) => {
             let conversation = conversation.to_string();
@@ -135,7 +135,7 @@ async fn picture<W: Write>(
 }
 
 fn read_picture(path: &Path) -> Result<Picture, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| unreadable(&path.to_owned(), &error))?;
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let format = match bytes.as_slice() {
         [0xFF, 0xD8, 0xFF, ..] => ImageFormat::Jpeg,
         [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
@@ -151,7 +151,7 @@ fn read_picture(path: &Path) -> Result<Picture, Failure> {
     })
 }
 
-fn unreadable(path: &PathBuf, error: &std::io::Error) -> Failure {
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         "picture_file",
         format!("could not use {}: {error}", path.display()),
@@ -225,7 +225,7 @@ async fn make<W: Write>(session: &mut Session, output: &mut Output<W>, new: NewL
         made_by: account.address,
         key_mark: account.key_mark,
     };
-    let change = GroupChange::Invite(invite);
+    let change = GroupChange::Invite(Box::new(invite));
     match session.ask(Command::Group { conversation, change }).await? {
         // Whoever does not see it made has no use for the link.
         Outcome::Queued(queued) => Ok(End::Queued(queued)),
