@@ -324,3 +324,27 @@ fn people_come_in_by_an_invite_as_long_as_it_is_good() -> Result<()> {
     assert_eq!(code(olga.run(&["join", &of_boris])), "invite_unknown");
     Ok(())
 }
+
+#[test]
+fn who_leaves_quietly_is_missed_by_admins_only() -> Result<()> {
+    let Town {
+        anna,
+        boris,
+        vera,
+        folder: _folder,
+        _server,
+    } = town()?;
+    let group = group(&anna, &["boris", "vera"])?;
+    boris.inbox()?;
+    vera.inbox()?;
+    vera.run(&["group", "leave", &group, "--quiet"])?;
+    // Somebody who stays completes it.
+    anna.run(&["inbox"])?;
+    anna.send(&group, "so it goes")?;
+    assert_eq!(news(&boris)?, ["so it goes"]);
+    assert_eq!(members(&boris, &group)?, ["anna", "boris"]);
+    let notices = anna.run(&["history", &group])?;
+    let left = notices.iter().filter(|line| line["kind"] == "left").count();
+    assert_eq!(left, 1, "{notices:?}");
+    Ok(())
+}

@@ -50,7 +50,11 @@ pub(crate) fn run(
             member,
             role,
         } => set_role(core, conversations, id, conversation, &member, role),
-        Command::Leave { conversation } => leave(core, conversations, id, conversation),
+        Command::Leave { conversation } => {
+            let conversation = find_group(conversations, conversation)?;
+            conversation.state.leaves_quietly = false;
+            leave(core, conversation, id)
+        }
         Command::Accept { conversation } => accept(core, conversations, conversation),
         Command::Block { address } => block(core, &address, true),
         Command::Unblock { address } => block(core, &address, false),
@@ -373,13 +377,12 @@ fn enqueue_change(
     Ok(None)
 }
 
-fn leave(
+/// `Some` when it is done already.
+pub(crate) fn leave(
     core: &mut Core,
-    conversations: &mut Conversations,
+    conversation: &mut Conversation,
     id: CommandId,
-    conversation: ConversationId,
 ) -> Result<Option<Answer>, Error> {
-    let conversation = find_group(conversations, conversation)?;
     if accounts(core, conversation)?.len() <= 1 {
         // Nobody is there who could commit it.
         tell_left(core, conversation)?;

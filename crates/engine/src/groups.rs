@@ -29,6 +29,8 @@ pub enum GroupChange {
     SlowMode(u32),
     /// Lets people in who have the secret of a key. Whoever gives it out has drawn it.
     Invite(Box<NewInvite>),
+    /// This account leaves, and asks the others to tell nobody of it but admins.
+    LeaveQuietly,
     /// Lets nobody in any more by the invite with this public key.
     Revoke([u8; 32]),
 }
@@ -88,6 +90,13 @@ impl Engine {
                     made_by: core.account()?.address.clone(),
                 };
                 wanted.invite = Some(invite.to_wire());
+            }
+            GroupChange::LeaveQuietly => {
+                conversation.state.leaves_quietly = true;
+                let left = commands::leave(core, conversation, id)?;
+                left.into_iter()
+                    .for_each(|answer| core.done(Some(id), Ok(answer)));
+                return Ok(());
             }
             GroupChange::Revoke(key) => wanted.revoke = key.to_vec().into(),
         }

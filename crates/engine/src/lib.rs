@@ -17,6 +17,7 @@ mod device_change;
 mod devices;
 mod engine;
 mod groups;
+mod happened;
 mod history;
 mod invites;
 mod item;

@@ -208,11 +208,15 @@ fn send_again(core: &mut Core, conversation: &mut Conversation, submit: &Bytes) 
 }
 
 fn leave(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Result<(), Error> {
+    let quietly = conversation.state.leaves_quietly;
     let Some(group) = conversation.group_mut(mls)? else {
         return Ok(());
     };
     let epoch = group.epoch();
-    let proposal = group.propose_leave()?;
+    let proposal = match quietly {
+        true => group.propose_quiet_leave()?,
+        false => group.propose_leave()?,
+    };
     conversation.state.set_standing(Standing::Leaving);
     conversation.keep(&mut core.journal);
     // Whatever else waits cannot be said any more.

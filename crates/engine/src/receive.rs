@@ -2,7 +2,7 @@
 
 use content::Envelope;
 use mls::{ConversationKind, Group, Member, NewEpoch, Processed};
-use types::{Address, DeviceId, Duration, EntryId, LogId, Timestamp, wire};
+use types::{DeviceId, Duration, EntryId, LogId, Timestamp, wire};
 use wire::ConversationStanding as Standing;
 use wire::NoticeKind;
 use wire::client_frame::Body;
@@ -14,7 +14,7 @@ use crate::item::{Kind, Phase};
 use crate::link::Request;
 use crate::news::{self, Heard};
 use crate::said::{Line, Said};
-use crate::{Answer, Error, Event, groups, history, outbox, profile, rejoin, say, server_time};
+use crate::{Answer, Error, Event, happened, history, outbox, profile, rejoin, say, server_time};
 
 /// Members take turns to commit a leave: within this much for each member of the group.
 const COMMIT_TURN: Duration = Duration::from_millis(200);
@@ -153,11 +153,14 @@ fn process(
             open(core, conversation, place, &sender, &plaintext)
         }
         Ok(Processed::Commit(epoch)) => enter(core, conversation, place, epoch),
-        Ok(Processed::Leave(member)) => {
+        Ok(Processed::Leave { member, quietly }) => {
             let turns = u32::try_from(group.leaf_count()).unwrap_or(u32::MAX);
             let turn = core.rng.below(turns.saturating_add(1));
             if !core.is_self(&member.address) && outbox::renews_keys(conversation) {
                 conversation.sync.commit_at = Some(core.now.after(COMMIT_TURN.saturating_mul(turn)));
+            }
+            if quietly {
+                conversation.state.quiet_leavers.push(member.device_id.to_bytes());
             }
             end_if_nobody_stays(core, conversation)
         }
@@ -287,7 +290,7 @@ fn enter(
     place: Place,
     epoch: NewEpoch,
 ) -> Result<(), Error> {
-    tell(core, conversation, place, &epoch)?;
+    happened::tell(core, conversation, place, &epoch)?;
     core.see_keys(conversation.id, epoch.added.iter().chain(&epoch.recertified));
     if let Some(revocation) = &epoch.revocation {
         core.contacts.revoked(&mut core.journal, revocation);
@@ -358,87 +361,6 @@ pub(crate) fn commit_done(core: &mut Core, conversation: &mut Conversation, entr
         drop(profile::repeat(core, conversation));
     }
     core.done(item.command, Ok(Answer::Done));
-}
-
-/// Puts what a commit did into words, one notice for each kind of thing.
-fn tell(
-    core: &mut Core,
-    conversation: &mut Conversation,
-    place: Place,
-    epoch: &NewEpoch,
-) -> Result<(), Error> {
-    if conversation.kind() == ConversationKind::Account {
-        return Ok(());
-    }
-    let group = conversation
-        .group(&core.account()?.mls)?
-        .filter(|_| !epoch.expelled);
-    let members = group.map(Group::members).unwrap_or_default();
-    // Somebody who is there with another device neither came nor went.
-    let came = |member: &Member| {
-        let is_other = |there: &&Member| there.address == member.address && !epoch.added.contains(there);
-        !members.iter().any(|there| is_other(&there))
-    };
-    let went = |member: &Member| members.iter().all(|there| there.address != member.address);
-    let (came, with_device): (Vec<_>, Vec<_>) = epoch.added.iter().partition(|member| came(member));
-    let (went, without_device): (Vec<_>, Vec<_>) = epoch.removed.iter().partition(|member| went(member));
-    let here = members.iter().map(|member| member.address.clone()).collect();
-    let mut rules = match (&epoch.policy_before, &epoch.policy_after) {
-        (Some(before), Some(after)) => groups::rules_news(before, after, &here),
-        _ => Vec::new(),
-    };
-    // How it goes on is nothing to those who are out.
-    rules.retain(|news| !epoch.expelled || news.kind == NoticeKind::Banned);
-    let is_banned = |policy: &mls::Policy, member: &Member| policy.banned.contains(&member.address);
-    let banned = |member: &&Member| {
-        let after = epoch.policy_after.as_ref();
-        after.is_some_and(|after| is_banned(after, member))
-    };
-    let notices = [
-        (
-            match epoch.invite {
-                Some(_) => NoticeKind::CameByInvite,
-                None => NoticeKind::Added,
-            },
-            names(came),
-        ),
-        // Of those who were banned, that says it.
-        (
-            NoticeKind::Removed,
-            names(went.into_iter().filter(|member| !banned(member))),
-        ),
-        (NoticeKind::Left, names(&epoch.left)),
-        (NoticeKind::DeviceAdded, names(with_device)),
-        (NoticeKind::DeviceRemoved, names(without_device)),
-    ];
-    let notices = notices
-        .into_iter()
-        .filter(|(_, whom)| !whom.is_empty())
-        .map(|(kind, whom)| groups::RulesNews { kind, whom, value: 0 });
-    // Whoever came in by an invite was let in by the one who made it.
-    let by = epoch
-        .invite
-        .as_ref()
-        .map_or(&epoch.by.address, |invite| &invite.made_by);
-    for (index, news) in (0_u8..).zip(notices.chain(rules)) {
-        let notice = wire::Notice {
-            kind: news.kind.into(),
-            by: by.to_string(),
-            whom: news.whom,
-            value: news.value,
-            ..wire::Notice::default()
-        };
-        let key = (place.entry_id, index, place.seq);
-        core.notice(conversation.id, key, place.at, notice);
-        core.event(Event::Conversation(conversation.id));
-    }
-    Ok(())
-}
-
-fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<String> {
-    let accounts: std::collections::BTreeSet<&Address> =
-        members.into_iter().map(|member| &member.address).collect();
-    accounts.into_iter().map(ToString::to_string).collect()
 }
 
 /// This device cannot follow any more; it rejoins in its own place.

@@ -14,6 +14,9 @@ use crate::member::Member;
 use crate::policy::{Policy, Violation};
 use crate::{Error, identity, mls_time};
 
+/// Authenticated data of a leave that only admins are to be told of.
+const QUIETLY: &[u8] = b"quietly";
+
 /// How much later than the server members let an invite expire: their idea of when a commit was accepted may be off.
 const INVITE_GRACE: Duration = Duration::from_secs(2 * limits::CLOCK_SKEW.as_secs());
 
@@ -41,7 +44,12 @@ pub enum Processed {
     /// The group is in a new epoch.
     Commit(NewEpoch),
     /// A device asked to be removed; the next commit does it.
-    Leave(Member),
+    Leave {
+        /// Whose.
+        member: Member,
+        /// Nobody but admins is to be told.
+        quietly: bool,
+    },
 }
 
 impl Group {
@@ -174,10 +182,22 @@ impl Group {
     /// # Errors
     /// [`Error::Library`].
     pub fn propose_leave(&mut self) -> Result<Vec<u8>, Error> {
+        self.propose_leave_with(b"")
+    }
+
+    /// The same, and asks the others to tell nobody of it but admins.
+    ///
+    /// # Errors
+    /// [`Error::Library`].
+    pub fn propose_quiet_leave(&mut self) -> Result<Vec<u8>, Error> {
+        self.propose_leave_with(QUIETLY)
+    }
+
+    fn propose_leave_with(&mut self, data: &[u8]) -> Result<Vec<u8>, Error> {
         let leaf = self.own_leaf();
         let proposal = self
             .inner
-            .propose_remove(leaf, Vec::new())
+            .propose_remove(leaf, data.to_vec())
             .and_then(|message| message.to_bytes());
         proposal.map_err(|error| Error::library("propose to leave", error))
     }
@@ -242,7 +262,10 @@ impl Group {
             }),
             ReceivedMessage::Commit(description) => self.new_epoch(&description).map(Processed::Commit),
             ReceivedMessage::Proposal(description) => match description.sender {
-                ProposalSender::Member(leaf) => Ok(Processed::Leave(self.member(leaf)?)),
+                ProposalSender::Member(leaf) => Ok(Processed::Leave {
+                    member: self.member(leaf)?,
+                    quietly: description.authenticated_data == QUIETLY,
+                }),
                 ProposalSender::External(_) | ProposalSender::NewMember => Err(Error::Malformed("leave")),
             },
             _ => Err(Error::Malformed("message of a group")),

@@ -39,7 +39,7 @@ fn a_conversation_from_creation_to_leaving_in_both_suites() {
         for reader in [0, 1] {
             assert!(matches!(
                 town.groups[reader].process(&leave, NOW),
-                Ok(Processed::Leave(_))
+                Ok(Processed::Leave { quietly: false, .. })
             ));
         }
         assert!(matches!(town.groups[0].encrypt(b"x"), Err(Error::CommitRequired)));

@@ -324,6 +324,9 @@ pub(super) enum Group {
     Leave {
         /// The group's id
         conversation: String,
+        /// Have nobody told but the admins; who is in it, anybody can still see
+        #[arg(long)]
+        quiet: bool,
     },
     #[command(flatten)]
     Rules(Rules),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use engine::{Answer, Command};
+use engine::{Answer, Command, GroupChange};
 use mls::Role;
 use types::{Address, ConversationId};
 
@@ -51,10 +51,17 @@ pub(super) async fn run<W: Write>(
             };
             ask_and_say(session, output, command, said).await
         }
-        Group::Leave { conversation } => {
+        Group::Leave { conversation, quiet } => {
             let conversation = find(session, &conversation, &me).await?;
             let said = "you are leaving; the device of somebody who stays completes it";
-            ask_and_say(session, output, Command::Leave { conversation }, said).await
+            let command = match quiet {
+                true => Command::Group {
+                    conversation,
+                    change: GroupChange::LeaveQuietly,
+                },
+                false => Command::Leave { conversation },
+            };
+            ask_and_say(session, output, command, said).await
         }
         Group::Rules(rules) => group_rules::run(session, output, rules).await,
         Group::Promote {
