@@ -32,6 +32,7 @@ use crate::{Error, ServerUrl, system};
 
 pub(crate) use shared_store::SharedStore;
 
+pub(crate) use files::modified_ns;
 pub use link::LinkError;
 pub use status::Status;
 

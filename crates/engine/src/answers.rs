@@ -175,6 +175,7 @@ impl Engine {
                 Ok(())
             }
             Request::ChangeDevices => self.change_refused(refusal),
+            Request::DropBlob => Ok(()),
             // What this device knows of its account stays; the next connection asks again.
             Request::LookUpOwn => {
                 self.core.event(Event::Trouble(Error::Refused(refusal)));

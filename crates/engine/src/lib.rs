@@ -36,10 +36,11 @@ mod say;
 mod schedule;
 mod server_time;
 mod session;
+mod transfer;
 mod transfers;
 mod vault;
 
 pub use api::*;
 pub use engine::{Config, Engine};
 pub use reach::{Told, told};
-pub use transfers::{TransferId, TransferView};
+pub use transfer::{TransferId, TransferView};

@@ -121,6 +121,7 @@ fn describe(path: &Path) -> Result<FileToSend, Failure> {
     Ok(FileToSend {
         place: text(&path)?,
         size: metadata.len(),
+        modified_ns: crate::driver::modified_ns(&metadata),
         media_type: media_type(&name).to_owned(),
         name,
     })
