@@ -23,6 +23,8 @@ struct Line {
     /// Bytes between two cuts.
     every: u64,
     carried: Mutex<Carried>,
+    /// Where it stands still.
+    hold_at: Mutex<Option<u64>>,
     changed: Condvar,
 }
 
@@ -56,6 +58,7 @@ impl Cutter {
             upstream: upstream.trim_start_matches("http://").parse()?,
             every,
             carried: Mutex::default(),
+            hold_at: Mutex::default(),
             changed: Condvar::new(),
         });
         let accepting = Arc::clone(&line);
@@ -70,7 +73,15 @@ impl Cutter {
 
     /// What it has carried so far.
     pub fn carried(&self) -> Carried {
-        *self.line.carried()
+        *lock(&self.line.carried)
+    }
+
+    /// Carries nothing more once it has carried so many bytes in both directions together; with `None`, it goes on.
+    pub fn hold_at(&self, bytes: Option<u64>) {
+        // Nobody may be about to wait for what changes here.
+        let _carried = lock(&self.line.carried);
+        *lock(&self.line.hold_at) = bytes;
+        self.line.changed.notify_all();
     }
 
     /// Waits until so many bytes were carried in both directions together, but not for longer than `patience`.
@@ -79,19 +90,15 @@ impl Cutter {
         let waited = self
             .line
             .changed
-            .wait_timeout_while(self.line.carried(), patience, waits);
+            .wait_timeout_while(lock(&self.line.carried), patience, waits);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
 impl Line {
-    fn carried(&self) -> MutexGuard<'_, Carried> {
-        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether the line holds after it was used so.
     fn count(&self, bytes: usize, up: bool) -> bool {
-        let mut carried = self.carried();
+        let mut carried = lock(&self.carried);
         let before = carried.bytes() / self.every;
         match up {
             true => carried.up += bytes as u64,
@@ -100,8 +107,15 @@ impl Line {
         let holds = carried.bytes() / self.every == before;
         carried.cuts += u64::from(!holds);
         self.changed.notify_all();
+        let stands = |carried: &mut Carried| lock(&self.hold_at).is_some_and(|at| carried.bytes() >= at);
+        drop(self.changed.wait_while(carried, stands));
         holds
     }
+}
+
+// Nothing panics while one of these is held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn accept(listener: &TcpListener, line: &Arc<Line>) {

@@ -122,6 +122,10 @@ impl Engine {
                 self.piece(id, number, piece.data);
                 Ok(())
             }
+            (Request::Transfer(id, _), ServerBody::BlobsKept(_)) => {
+                self.blob_dropped(id);
+                Ok(())
+            }
             (Request::LookUpRevoked(id), ServerBody::Accounts(accounts)) => self
                 .with(id, |core, conversation| {
                     membership::looked_up_revoked(core, conversation, &accounts)
@@ -175,7 +179,6 @@ impl Engine {
                 Ok(())
             }
             Request::ChangeDevices => self.change_refused(refusal),
-            Request::DropBlob => Ok(()),
             // What this device knows of its account stays; the next connection asks again.
             Request::LookUpOwn => {
                 self.core.event(Event::Trouble(Error::Refused(refusal)));

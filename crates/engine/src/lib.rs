@@ -16,6 +16,7 @@ mod deletion;
 mod device_change;
 mod devices;
 mod engine;
+mod given_up;
 mod history;
 mod item;
 mod journal;

@@ -43,8 +43,6 @@ pub(crate) enum Request {
     Vault(CommandId),
     /// A piece of a file, or what is there of it.
     Transfer(TransferId, u64),
-    /// To forget a file that is not sent after all; whatever the answer.
-    DropBlob,
     /// Of people whose devices the server calls revoked.
     LookUpRevoked(ConversationId),
     Subscribe(LogId),

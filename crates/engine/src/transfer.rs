@@ -22,9 +22,9 @@ pub(crate) struct Transfer {
     /// Where this run stands; `None` between runs.
     pub(crate) run: Option<Run>,
     pub(crate) retry_at: Option<Timestamp>,
-    /// Bytes of a file that comes down that are in place, whether a crash of the device would spare them or not: what
-    /// a lost connection is followed by goes on from there.
-    pub(crate) written: u64,
+    /// Bytes that have arrived: of a file that goes up, as far as the server said in this life of the engine; of one that
+    /// comes down, whether a crash of the device would spare them or not, and the next connection goes on from there.
+    pub(crate) arrived: u64,
 }
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Transfer {
                 true => None,
                 false => Some(FileKey::decode(&state.key).ok()?),
             },
-            written: match state.way {
+            arrived: match state.way {
                 Some(Way::Download(done)) => done,
                 _ => 0,
             },
@@ -84,6 +84,11 @@ impl Transfer {
             Some(Way::Upload(upload)) => upload.conversation.as_ref().try_into().ok(),
             _ => None,
         }
+    }
+
+    /// It is not wanted any more.
+    pub(crate) fn is_dropped(&self) -> bool {
+        matches!(self.state.way, Some(Way::Drop(_)))
     }
 
     pub(crate) fn name(&self) -> Vec<u8> {

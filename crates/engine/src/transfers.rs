@@ -153,7 +153,7 @@ impl Engine {
                 continue;
             };
             let done = match &transfer.state.way {
-                Some(Way::Download(_)) => Some(transfer.piece_at(transfer.written)),
+                Some(Way::Download(_)) => Some(transfer.piece_at(transfer.arrived)),
                 _ => None,
             };
             transfer.retry_at = None;
@@ -166,6 +166,14 @@ impl Engine {
             });
             match done {
                 Some(_) => ask_for_pieces(&mut self.core, transfer),
+                None if transfer.is_dropped() => {
+                    let drop = wire::KeepBlobs {
+                        drop: vec![transfer.state.blob.clone()],
+                        ..wire::KeepBlobs::default()
+                    };
+                    let request = Request::Transfer(self.last_transfer, 0);
+                    self.core.request(request, Body::KeepBlobs(drop));
+                }
                 None => {
                     let stat = wire::StatBlob {
                         blob: transfer.state.blob.clone(),
@@ -211,6 +219,7 @@ impl Engine {
         if state.stored >= transfer.sealed_size() && state.size > 0 {
             return self.uploaded(&name);
         }
+        transfer.arrived = state.stored;
         let piece = Piece::SEALED_BYTES as u64;
         let (view, expected) = (view(transfer, state.stored), (number + 1) * piece);
         let Some(run) = &mut transfer.run else {
@@ -300,10 +309,10 @@ impl Engine {
             return;
         };
         let Some(done) = written else {
-            if transfer.written > 0 {
+            if transfer.arrived > 0 {
                 // What was there before may be gone; a disk that refuses will do so again.
                 transfer.state.way = Some(Way::Download(0));
-                transfer.written = 0;
+                transfer.arrived = 0;
                 transfer.run = None;
                 self.core.journal.put(keys::transfer(&name), &transfer.state);
                 return self.run_transfers();
@@ -311,7 +320,7 @@ impl Engine {
             let place = transfer.state.place.clone();
             return self.transfer_failed(&name, Error::FileUnwritten(place));
         };
-        transfer.written = done;
+        transfer.arrived = done;
         if synced {
             transfer.state.way = Some(Way::Download(done));
             self.core.journal.put(keys::transfer(&name), &transfer.state);
@@ -339,6 +348,9 @@ impl Engine {
             let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
             transfer.retry_at = Some(now.after(wait));
             transfer.run = None;
+        } else if transfer.is_dropped() {
+            // It goes by itself in the end.
+            self.transfer_over(&name, Ok(Answer::Done));
         } else {
             self.transfer_failed(&name, Error::Refused(refusal));
         }
@@ -378,39 +390,12 @@ impl Engine {
 
     /// Files on their way, with their blobs.
     pub fn transfers(&self) -> Vec<(BlobId, TransferView)> {
-        let views = self.transfers.values().filter_map(|transfer| {
+        let wanted = self.transfers.values().filter(|transfer| !transfer.is_dropped());
+        let views = wanted.filter_map(|transfer| {
             let blob = BlobId::try_from(transfer.state.blob.as_ref()).ok()?;
-            Some((blob, view(transfer, 0)))
+            Some((blob, view(transfer, transfer.arrived)))
         });
         views.collect()
-    }
-
-    /// Gives up those that this says yes to; nobody but whoever waits for them is told.
-    fn stop_transfers(&mut self, which: impl Fn(&Transfer) -> bool) {
-        let stopped = self.transfers.extract_if(.., |_, transfer| which(transfer));
-        for (name, transfer) in stopped {
-            self.core.journal.delete(keys::transfer(&name));
-            drop_blob(&mut self.core, &transfer);
-            self.core.done(transfer.command, Err(Error::FileGivenUp));
-        }
-    }
-
-    fn transfer_failed(&mut self, name: &[u8], error: Error) {
-        self.transfer_over(name, Err(error));
-    }
-
-    fn transfer_over(&mut self, name: &[u8], outcome: Result<Answer, Error>) {
-        if let Some(transfer) = self.transfers.remove(name) {
-            self.core.journal.delete(keys::transfer(name));
-            if outcome.is_err() {
-                drop_blob(&mut self.core, &transfer);
-            }
-            match (transfer.command, outcome) {
-                (Some(command), outcome) => self.core.done(Some(command), outcome),
-                (None, Err(error)) => self.core.event(Event::Trouble(error)),
-                (None, Ok(_)) => {}
-            }
-        }
     }
 }
 
@@ -420,18 +405,10 @@ fn take_over(core: &mut Core, known: &mut Transfer, command: CommandId) {
     core.done(before, Err(Error::Busy));
 }
 
-/// Frees what the realm has of a file that will not be sent. Where this does not arrive, it goes by itself in a week.
-fn drop_blob(core: &mut Core, transfer: &Transfer) {
-    if transfer.conversation().is_some() && core.link.is_online() {
-        let asked = wire::KeepBlobs {
-            drop: vec![transfer.state.blob.clone()],
-            ..wire::KeepBlobs::default()
-        };
-        core.request(Request::DropBlob, Body::KeepBlobs(asked));
-    }
-}
-
-fn running(transfers: &mut BTreeMap<Vec<u8>, Transfer>, id: TransferId) -> Option<(Vec<u8>, &mut Transfer)> {
+pub(crate) fn running(
+    transfers: &mut BTreeMap<Vec<u8>, Transfer>,
+    id: TransferId,
+) -> Option<(Vec<u8>, &mut Transfer)> {
     let is_it = |transfer: &Transfer| transfer.run.as_ref().is_some_and(|run| run.id == id);
     let found = transfers.iter_mut().find(|(_, transfer)| is_it(transfer));
     found.map(|(name, transfer)| (name.clone(), transfer))
