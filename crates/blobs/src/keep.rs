@@ -55,6 +55,29 @@ impl<L: Logs, B: storage::Blobs> Blobs<L, B> {
         Err(Refusal::overloaded())
     }
 
+    /// Keeps the blobs that a message points to for another retention, which is no shorter than that of entries: before
+    /// the message is taken, so that nobody gets one whose files are gone already.
+    ///
+    /// # Errors
+    /// `UNKNOWN_BLOB` when one of them is not there, `TOO_LARGE`, `MALFORMED`, or the store's.
+    pub async fn lease(&self, now: Timestamp, sender: &Address, blobs: &[Bytes]) -> Result<(), Refusal> {
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        if blobs.len() > limits::BLOBS_PER_SUBMIT {
+            return Err(Refusal::too_large("A message", limits::BLOBS_PER_SUBMIT, "files"));
+        }
+        let asked = wire::KeepBlobs {
+            keep: blobs.to_vec(),
+            ..wire::KeepBlobs::default()
+        };
+        let kept = self.keep(now, sender, &asked).await?;
+        match kept.missing.is_empty() {
+            true => Ok(()),
+            false => Err(crate::refusal::unknown_blob()),
+        }
+    }
+
     /// Lets a batch keep these for another retention; gives those that are not there.
     async fn extend(
         &self,

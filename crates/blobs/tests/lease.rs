@@ -196,3 +196,27 @@ fn a_blob_that_is_being_put_is_not_swept_under_it() {
     server.tend();
     assert_eq!(server.fetch(1).unwrap(), "whole");
 }
+
+#[test]
+fn a_message_keeps_what_it_points_to_or_is_refused() {
+    let mut server = Server::new();
+    server.put(&anna(), 1, b"one");
+    server.try_put(&anna(), 2, 0, b"tw", 3).unwrap();
+    server.now = NOW.after(DAY * 20);
+    let lease = |server: &Server, numbers: &[u8]| {
+        let blobs: Vec<Bytes> = numbers.iter().map(|number| blob_id(*number).to_bytes()).collect();
+        block_on(server.blobs.lease(server.now, &boris(), &blobs))
+    };
+    lease(&server, &[]).unwrap();
+    lease(&server, &[1]).unwrap();
+    let until = NOW.after(DAY * 20 + limits::RETENTION).as_ms();
+    assert!(server.stat(&anna(), 1).kept_until_ms >= until);
+    for gone in [&[2][..], &[9], &[1, 9]] {
+        refused(lease(&server, gone), RefusalCode::UnknownBlob);
+    }
+    let many = [1; limits::BLOBS_PER_SUBMIT + 1];
+    refused(lease(&server, &many), RefusalCode::TooLarge);
+    let malformed = [Bytes::from_static(b"short")];
+    let malformed = block_on(server.blobs.lease(server.now, &boris(), &malformed));
+    refused(malformed, RefusalCode::Malformed);
+}

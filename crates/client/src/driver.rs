@@ -21,17 +21,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{AccountView, Answer, Command, ConversationView, DeviceView, Engine, Event, ScheduledView};
+use engine::{
+    AccountView, Answer, Command, ConversationView, DeviceView, Engine, Event, ScheduledView, TransferView,
+};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use types::wire::TimelineRow;
-use types::{ConversationId, EntryId, Timestamp};
+use types::{BlobId, ConversationId, EntryId, Timestamp};
 
 use crate::store::{Arrival, Arrived, Place, Store};
 use crate::{Error, ServerUrl, system};
 
 pub(crate) use shared_store::SharedStore;
 
+pub(crate) use files::modified_ns;
 pub use link::LinkError;
 pub use status::Status;
 
@@ -212,6 +215,14 @@ impl Client {
     /// [`Error::Stopped`] or [`Error::Closed`].
     pub async fn conversations(&self) -> Result<Vec<ConversationView>, Error> {
         self.view(Engine::conversations).await
+    }
+
+    /// Files on their way, with their blobs.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Closed`].
+    pub async fn transfers(&self) -> Result<Vec<(BlobId, TransferView)>, Error> {
+        self.view(|engine| engine.transfers()).await
     }
 
     /// One conversation.

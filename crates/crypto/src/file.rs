@@ -1,19 +1,29 @@
 //! Files: sealed in pieces on the device, so that one of any size is sealed, sent, fetched and opened in flat memory,
 //! and goes on where it broke off.
 //!
-//! Each piece is sealed on its own, with its number and whether it is the last one in the nonce: pieces cannot change
+//! Each piece is sealed on its own, with its number and whether it is the last one authenticated: pieces cannot change
 //! places, and a file cannot be cut short.
+//!
+//! A piece may have to be sealed again, when a connection broke or the server asks for it, and meanwhile the file may
+//! have become another one. So the nonce is made of what is sealed: the same piece comes out the same, which is what
+//! going on in the middle of one needs, and another piece never meets its nonce.
 
 use std::fmt;
 
 use bytes::Bytes;
-use chacha20poly1305::aead::{Aead, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::{Error, Rng};
 
 const TAG: usize = 16;
+const NONCE: usize = 24;
+/// What sealing adds to a piece.
+const OVERHEAD: usize = NONCE + TAG;
 
 /// Seals one file. It is drawn for that file alone, and everybody who may read the file is told it.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,7 +40,7 @@ pub struct Piece {
 
 impl Piece {
     /// Bytes of a file in one piece, the last one excepted.
-    pub const BYTES: usize = Self::SEALED_BYTES - TAG;
+    pub const BYTES: usize = Self::SEALED_BYTES - OVERHEAD;
     /// Bytes of such a piece once it is sealed.
     pub const SEALED_BYTES: usize = 256 << 10;
 
@@ -41,7 +51,7 @@ impl Piece {
 
     /// Bytes of a file of this size once it is sealed.
     pub fn sealed_size(file_size: u64) -> u64 {
-        file_size + Self::count(file_size) * TAG as u64
+        file_size + Self::count(file_size) * OVERHEAD as u64
     }
 
     /// Where it begins in the file.
@@ -65,11 +75,12 @@ impl Piece {
         self.len() == 0
     }
 
-    fn nonce(self) -> Nonce {
-        let mut nonce = [0; 12];
-        nonce[..8].copy_from_slice(&self.number.to_be_bytes());
-        nonce[11] = u8::from(self.number + 1 == Self::count(self.file_size));
-        nonce.into()
+    /// Where it stands: its number, and whether it is the last one.
+    fn place(self) -> [u8; 9] {
+        let mut place = [0; 9];
+        place[..8].copy_from_slice(&self.number.to_be_bytes());
+        place[8] = u8::from(self.number + 1 == Self::count(self.file_size));
+        place
     }
 }
 
@@ -93,12 +104,18 @@ impl FileKey {
         &self.0
     }
 
-    /// Seals a piece.
+    /// Seals a piece: its nonce, then the ciphertext. The same piece comes out the same.
     pub fn seal(&self, piece: Piece, plaintext: &[u8]) -> Bytes {
-        self.cipher()
-            .encrypt(&piece.nonce(), plaintext)
-            .expect("a piece is not too long to seal")
-            .into()
+        let nonce = self.nonce(piece, plaintext);
+        let payload = Payload {
+            msg: plaintext,
+            aad: &piece.place(),
+        };
+        let sealed = self
+            .cipher()
+            .encrypt(&nonce, payload)
+            .expect("a piece is not too long to seal");
+        [nonce.as_slice(), &sealed].concat().into()
     }
 
     /// Opens a piece.
@@ -106,9 +123,14 @@ impl FileKey {
     /// # Errors
     /// [`Error::File`] when it is another piece, another file's, or was changed.
     pub fn open(&self, piece: Piece, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        let (nonce, msg) = sealed.split_first_chunk::<NONCE>().ok_or(Error::File)?;
+        let payload = Payload {
+            msg,
+            aad: &piece.place(),
+        };
         let opened = self
             .cipher()
-            .decrypt(&piece.nonce(), sealed)
+            .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| Error::File)?;
         if opened.len() == piece.len() {
             Ok(opened)
@@ -117,8 +139,29 @@ impl FileKey {
         }
     }
 
-    fn cipher(&self) -> ChaCha20Poly1305 {
-        ChaCha20Poly1305::new(&Key::from(*self.0))
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&Key::from(*self.derive(b"veche file seal v1")))
+    }
+
+    /// A function of the piece that nobody without the key can tell from chance.
+    fn nonce(&self, piece: Piece, plaintext: &[u8]) -> XNonce {
+        let key = self.derive(b"veche file nonce v1");
+        let mut mac =
+            <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_slice()).expect("HMAC takes keys of any length");
+        mac.update(&piece.place());
+        mac.update(plaintext);
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&digest[..NONCE]);
+        XNonce::from(nonce)
+    }
+
+    fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(None, self.0.as_slice())
+            .expand(label, key.as_mut_slice())
+            .expect("32 bytes are a length that HKDF-SHA256 gives");
+        key
     }
 }
 
@@ -190,5 +233,28 @@ mod tests {
         let mut changed = sealed.to_vec();
         changed[100] ^= 1;
         assert_eq!(key.open(first, &changed), Err(Error::File));
+    }
+
+    #[test]
+    fn another_piece_has_another_nonce() {
+        let key = FileKey::generate(&Rng::from_seed([3; 32]));
+        let file = vec![7; 2 * Piece::BYTES];
+        let [first, last] = pieces(&file)[..] else {
+            panic!("two pieces")
+        };
+        let seal = |piece, plaintext: &[u8]| key.seal(piece, plaintext);
+        let sealed = seal(first, part(&file, first));
+        assert_eq!(seal(first, part(&file, first)), sealed, "the same piece again");
+        let mut changed = part(&file, first).to_vec();
+        changed[Piece::BYTES - 1] ^= 1;
+        let nonces = [&sealed, &seal(first, &changed), &seal(last, part(&file, last))];
+        let nonces: std::collections::BTreeSet<&[u8]> =
+            nonces.iter().map(|sealed| &sealed[..NONCE]).collect();
+        assert_eq!(nonces.len(), 3);
+        assert_eq!(
+            key.open(first, &sealed[..NONCE - 1]),
+            Err(Error::File),
+            "cut short"
+        );
     }
 }

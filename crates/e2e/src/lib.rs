@@ -2,12 +2,14 @@
 //!
 //! Everything here is a process of its own, started and stopped by process id on ports that the system gives.
 
+mod cutter;
 mod link;
 mod person;
 mod programs;
 pub mod proxy;
 mod server;
 
+pub use cutter::{Carried, Cutter};
 pub use link::{Linking, Shows};
 pub use person::{Failed, Person};
 pub use programs::folder as programs;

@@ -122,6 +122,10 @@ impl Engine {
                 self.piece(id, number, piece.data);
                 Ok(())
             }
+            (Request::Transfer(id, _), ServerBody::BlobsKept(_)) => {
+                self.blob_dropped(id);
+                Ok(())
+            }
             (Request::LookUpRevoked(id), ServerBody::Accounts(accounts)) => self
                 .with(id, |core, conversation| {
                     membership::looked_up_revoked(core, conversation, &accounts)

@@ -79,6 +79,10 @@ pub enum Effect {
         offset: u64,
         /// How long it is.
         len: usize,
+        /// How long the whole file is, unless it was changed.
+        size: u64,
+        /// When it was changed last, as [`FileToSend`] had it: if that is another time now, it cannot be read.
+        modified_ns: u64,
     },
     /// Write a part of a file, and confirm with [`Input::FileWritten`]; in this order for each transfer. Nothing is to be
     /// seen at the place itself before the last part is written.
@@ -376,6 +380,8 @@ pub struct FileToSend {
     pub place: String,
     /// In bytes.
     pub size: u64,
+    /// When it was changed last, in nanoseconds of whatever clock: only compared. Zero when nobody knows.
+    pub modified_ns: u64,
     /// What the receivers are to call it.
     pub name: String,
     /// Its media type.
@@ -788,7 +794,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file could not be read as it was when it was to be sent.
-    #[error("{0} cannot be read, or is not as long as it was; send it again")]
+    #[error("{0} cannot be read, or was changed on the way; send it again")]
     FileChanged(String),
     /// The disk refused a file.
     #[error("{0} could not be written; look whether the disk is full, and fetch the file again")]

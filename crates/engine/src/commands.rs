@@ -490,7 +490,11 @@ fn accounts(core: &Core, conversation: &mut Conversation) -> Result<BTreeSet<Add
     Ok(group.accounts())
 }
 
-fn find(conversations: &mut Conversations, id: ConversationId) -> Result<&mut Conversation, Error> {
+/// A conversation in which something can be said.
+pub(crate) fn find(
+    conversations: &mut Conversations,
+    id: ConversationId,
+) -> Result<&mut Conversation, Error> {
     let conversation = conversations.get_mut(&id).ok_or(Error::NoConversation(id))?;
     match conversation.standing() {
         Standing::Ended | Standing::Leaving => Err(Error::Ended),

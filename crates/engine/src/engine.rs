@@ -22,7 +22,7 @@ use crate::mailbox::Mailbox;
 use crate::news::Untold;
 use crate::recovery::Recovering;
 use crate::schedule::Scheduled;
-use crate::transfers::{Transfer, TransferId};
+use crate::transfer::{Transfer, TransferId};
 use crate::{
     AccountView, Command, CommandId, ConversationView, Effect, Error, Event, GroupView, Input, Picture,
     groups, keys, outbox,

@@ -264,6 +264,7 @@ pub(crate) fn commit(core: &mut Core, conversation: &mut Conversation, adds: &[C
         conversation: conversation.id.to_bytes(),
         entry_id: entry_id.to_bytes(),
         epoch: commit.0,
+        blobs: Vec::new(),
         content: Some(SubmitContent::Commit(commit.1)),
     };
     let item = &mut conversation.outbox[0];

@@ -164,6 +164,7 @@ fn send_message(
         conversation: conversation.id.to_bytes(),
         entry_id: item.entry_id.to_bytes(),
         epoch,
+        blobs: timeline::file::blobs(&content),
         content: Some(SubmitContent::Application(ciphertext.into())),
     };
     core.request(item.send(conversation.id), Body::Submit(submit));
@@ -229,6 +230,7 @@ fn leave(core: &mut Core, conversation: &mut Conversation, mls: &Device) -> Resu
         conversation: conversation.id.to_bytes(),
         entry_id: item.entry_id.to_bytes(),
         epoch,
+        blobs: Vec::new(),
         content: Some(SubmitContent::Proposal(proposal.into())),
     };
     core.request(item.send(conversation.id), Body::Submit(submit));

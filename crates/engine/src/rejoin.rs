@@ -99,6 +99,7 @@ pub(crate) fn fetched(
         conversation: conversation.id.to_bytes(),
         entry_id: entry_id.to_bytes(),
         epoch: rejoin.epoch,
+        blobs: Vec::new(),
         content: Some(SubmitContent::Commit(commit)),
     };
     conversation.sync.rejoin = Some((entry_id, rejoin));

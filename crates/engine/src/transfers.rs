@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use content::Content;
 use crypto::{FileKey, Piece};
-use prost::Message;
-use types::{BlobId, ConversationId, Duration, Timestamp, wire};
+use types::{BlobId, Duration, Timestamp, wire};
 use wire::client_frame::Body;
 use wire::transfer_state::Way;
 
@@ -16,6 +15,7 @@ use crate::engine::Engine;
 use crate::item::Kind;
 use crate::link::Request;
 use crate::session::will_pass;
+use crate::transfer::{Run, Transfer, TransferId, TransferView, view};
 use crate::{
     Answer, Command, CommandId, Effect, Error, Event, FileToSend, Target, commands, keys, outbox, say,
 };
@@ -26,142 +26,6 @@ const WINDOW: usize = 4;
 const SYNC_EVERY: u64 = 32;
 /// How long to wait after a failure that may pass.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// Names a transfer in effects and inputs. Another run of the same transfer has another name.
-pub type TransferId = u64;
-
-/// One file on its way.
-pub(crate) struct Transfer {
-    pub(crate) state: wire::TransferState,
-    /// `None` when the file is sealed already.
-    key: Option<FileKey>,
-    command: Option<CommandId>,
-    /// Where this run stands; `None` between runs.
-    run: Option<Run>,
-    retry_at: Option<Timestamp>,
-}
-
-#[derive(Default)]
-struct Run {
-    id: TransferId,
-    /// The server said how much of it is there, or nothing needs to be said.
-    begun: bool,
-    /// The next piece to ask for.
-    next: u64,
-    in_flight: usize,
-    /// The first piece is there in part: so many bytes of it.
-    skip: usize,
-    /// Pieces that were answered before the ones before them.
-    early: BTreeMap<u64, Bytes>,
-    /// The next piece to write.
-    to_write: u64,
-}
-
-impl Transfer {
-    pub(crate) fn restore(bytes: &[u8]) -> Result<Self, Error> {
-        let damaged = || Error::Damaged("a file on its way");
-        let state = wire::TransferState::decode(bytes).map_err(|_| damaged())?;
-        Self::new(state, None).ok_or_else(damaged)
-    }
-
-    fn new(state: wire::TransferState, command: Option<CommandId>) -> Option<Self> {
-        Some(Self {
-            key: match state.key.is_empty() {
-                true => None,
-                false => Some(FileKey::decode(&state.key).ok()?),
-            },
-            state,
-            command,
-            run: None,
-            retry_at: None,
-        })
-    }
-
-    pub(crate) fn name(&self) -> Vec<u8> {
-        let way = u8::from(!matches!(self.state.way, Some(Way::Download(_))));
-        [&[way], self.state.blob.as_ref()].concat()
-    }
-
-    /// Where a piece is in the file, and in what the realm keeps.
-    fn piece(&self, number: u64) -> Part {
-        let file_size = self.state.size;
-        if self.key.is_some() {
-            let piece = Piece { number, file_size };
-            return Part {
-                offset: piece.offset(),
-                sealed_offset: piece.sealed_offset(),
-                len: piece.len(),
-            };
-        }
-        let offset = number * Piece::SEALED_BYTES as u64;
-        let left = usize::try_from(file_size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        Part {
-            offset,
-            sealed_offset: offset,
-            len: left.min(Piece::SEALED_BYTES),
-        }
-    }
-
-    fn pieces(&self) -> u64 {
-        match self.key {
-            Some(_) => Piece::count(self.state.size),
-            None => self.state.size.div_ceil(Piece::SEALED_BYTES as u64).max(1),
-        }
-    }
-
-    fn sealed_size(&self) -> u64 {
-        match self.key {
-            Some(_) => Piece::sealed_size(self.state.size),
-            None => self.state.size,
-        }
-    }
-
-    /// The piece that begins here.
-    fn piece_at(&self, offset: u64) -> u64 {
-        let len = match self.key {
-            Some(_) => Piece::BYTES,
-            None => Piece::SEALED_BYTES,
-        };
-        offset / len as u64
-    }
-
-    fn seal(&self, number: u64, plaintext: &[u8]) -> Bytes {
-        let file_size = self.state.size;
-        match &self.key {
-            Some(key) => key.seal(Piece { number, file_size }, plaintext),
-            None => Bytes::copy_from_slice(plaintext),
-        }
-    }
-
-    fn open(&self, number: u64, sealed: &[u8]) -> Result<Vec<u8>, Error> {
-        let file_size = self.state.size;
-        match &self.key {
-            Some(key) => Ok(key.open(Piece { number, file_size }, sealed)?),
-            None if sealed.len() == self.piece(number).len => Ok(sealed.to_vec()),
-            None => Err(crypto::Error::File.into()),
-        }
-    }
-}
-
-/// A piece of a file on its way.
-struct Part {
-    offset: u64,
-    sealed_offset: u64,
-    len: usize,
-}
-
-/// What people see of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransferView {
-    /// Where the file is, or comes to be, on this device.
-    pub place: String,
-    /// It goes to the server.
-    pub up: bool,
-    /// Bytes that have arrived.
-    pub done: u64,
-    /// Of the file.
-    pub size: u64,
-}
 
 impl Engine {
     /// Begins what concerns files. `None` for any other command.
@@ -181,7 +45,7 @@ impl Engine {
                 Some(self.fetch_file(id, &file, place.clone()))
             }
             Command::StopTransfer { blob } => {
-                self.stop_transfers(*blob);
+                self.stop_transfers(|transfer| transfer.state.blob == blob.to_bytes());
                 self.core.done(Some(id), Ok(Answer::Done));
                 Some(Ok(()))
             }
@@ -200,11 +64,21 @@ impl Engine {
         let conversation = commands::address(&mut self.core, &mut self.conversations, to)?;
         outbox::flush(&mut self.core, conversation)?;
         let conversation = conversation.id;
+        let known = self.transfers.values_mut();
+        if let Some(known) = known.into_iter().find(|known| known.carries(file, conversation)) {
+            take_over(&mut self.core, known, command);
+            return Ok(());
+        }
+        // What was on its way from there is not there any more.
+        self.stop_transfers(|transfer| {
+            transfer.conversation() == Some(conversation) && transfer.state.place == file.place
+        });
         let key = FileKey::generate(&self.core.rng);
         let state = wire::TransferState {
             blob: self.core.rng.bytes::<16>().to_vec().into(),
             key: key.as_bytes().to_vec().into(),
             size: file.size,
+            modified_ns: file.modified_ns,
             place: file.place.clone(),
             way: Some(Way::Upload(wire::Upload {
                 conversation: conversation.to_bytes(),
@@ -224,6 +98,7 @@ impl Engine {
             size: file.size,
             place,
             way: Some(Way::Download(0)),
+            ..wire::TransferState::default()
         };
         self.begin_transfer(state, command)
     }
@@ -249,10 +124,12 @@ impl Engine {
         let transfer = Transfer::new(state, Some(command)).ok_or(Error::Damaged("the key of a file"))?;
         let name = transfer.name();
         if let Some(known) = self.transfers.get_mut(&name) {
-            // The same file again: whoever asks now is told when it is there.
-            let before = known.command.replace(command);
-            self.core.done(before, Err(Error::Busy));
-            return Ok(());
+            if known.state.place == transfer.state.place {
+                take_over(&mut self.core, known, command);
+                return Ok(());
+            }
+            // It is wanted elsewhere now.
+            self.stop_transfers(|transfer| transfer.name() == name);
         }
         self.core.journal.put(keys::transfer(&name), &transfer.state);
         self.transfers.insert(name, transfer);
@@ -276,7 +153,7 @@ impl Engine {
                 continue;
             };
             let done = match &transfer.state.way {
-                Some(Way::Download(done)) => Some(transfer.piece_at(*done)),
+                Some(Way::Download(_)) => Some(transfer.piece_at(transfer.arrived)),
                 _ => None,
             };
             transfer.retry_at = None;
@@ -289,6 +166,14 @@ impl Engine {
             });
             match done {
                 Some(_) => ask_for_pieces(&mut self.core, transfer),
+                None if transfer.is_dropped() => {
+                    let drop = wire::KeepBlobs {
+                        drop: vec![transfer.state.blob.clone()],
+                        ..wire::KeepBlobs::default()
+                    };
+                    let request = Request::Transfer(self.last_transfer, 0);
+                    self.core.request(request, Body::KeepBlobs(drop));
+                }
                 None => {
                     let stat = wire::StatBlob {
                         blob: transfer.state.blob.clone(),
@@ -325,9 +210,16 @@ impl Engine {
         let Some((name, transfer)) = running(&mut self.transfers, id) else {
             return Ok(());
         };
+        let to = transfer.conversation();
+        if to.is_some_and(|to| commands::find(&mut self.conversations, to).is_err()) {
+            // Nobody would ever be told of it.
+            self.transfer_failed(&name, Error::Ended);
+            return Ok(());
+        }
         if state.stored >= transfer.sealed_size() && state.size > 0 {
             return self.uploaded(&name);
         }
+        transfer.arrived = state.stored;
         let piece = Piece::SEALED_BYTES as u64;
         let (view, expected) = (view(transfer, state.stored), (number + 1) * piece);
         let Some(run) = &mut transfer.run else {
@@ -417,9 +309,10 @@ impl Engine {
             return;
         };
         let Some(done) = written else {
-            if matches!(transfer.state.way, Some(Way::Download(1..))) {
+            if transfer.arrived > 0 {
                 // What was there before may be gone; a disk that refuses will do so again.
                 transfer.state.way = Some(Way::Download(0));
+                transfer.arrived = 0;
                 transfer.run = None;
                 self.core.journal.put(keys::transfer(&name), &transfer.state);
                 return self.run_transfers();
@@ -427,6 +320,7 @@ impl Engine {
             let place = transfer.state.place.clone();
             return self.transfer_failed(&name, Error::FileUnwritten(place));
         };
+        transfer.arrived = done;
         if synced {
             transfer.state.way = Some(Way::Download(done));
             self.core.journal.put(keys::transfer(&name), &transfer.state);
@@ -454,6 +348,9 @@ impl Engine {
             let wait = Duration::from_millis(refusal.retry_after_ms).max(RETRY);
             transfer.retry_at = Some(now.after(wait));
             transfer.run = None;
+        } else if transfer.is_dropped() {
+            // It goes by itself in the end.
+            self.transfer_over(&name, Ok(Answer::Done));
         } else {
             self.transfer_failed(&name, Error::Refused(refusal));
         }
@@ -471,8 +368,8 @@ impl Engine {
             self.core.done(transfer.command, Ok(Answer::Done));
             return Ok(());
         };
-        let id = ConversationId::try_from(upload.conversation.as_ref());
-        let Some(conversation) = id.ok().and_then(|id| self.conversations.get_mut(&id)) else {
+        let to = transfer.conversation();
+        let Some(conversation) = to.and_then(|to| self.conversations.get_mut(&to)) else {
             self.core.done(transfer.command, Err(Error::Ended));
             return Ok(());
         };
@@ -493,56 +390,28 @@ impl Engine {
 
     /// Files on their way, with their blobs.
     pub fn transfers(&self) -> Vec<(BlobId, TransferView)> {
-        let views = self.transfers.values().filter_map(|transfer| {
+        let wanted = self.transfers.values().filter(|transfer| !transfer.is_dropped());
+        let views = wanted.filter_map(|transfer| {
             let blob = BlobId::try_from(transfer.state.blob.as_ref()).ok()?;
-            Some((blob, view(transfer, 0)))
+            Some((blob, view(transfer, transfer.arrived)))
         });
         views.collect()
     }
-
-    fn stop_transfers(&mut self, blob: BlobId) {
-        let names = self
-            .transfers
-            .iter()
-            .filter(|(_, transfer)| transfer.state.blob == blob.to_bytes());
-        let names: Vec<Vec<u8>> = names.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            if let Some(transfer) = self.transfers.remove(&name) {
-                self.core.journal.delete(keys::transfer(&name));
-                self.core.done(transfer.command, Err(Error::FileGivenUp));
-            }
-        }
-    }
-
-    fn transfer_failed(&mut self, name: &[u8], error: Error) {
-        self.transfer_over(name, Err(error));
-    }
-
-    fn transfer_over(&mut self, name: &[u8], outcome: Result<Answer, Error>) {
-        if let Some(transfer) = self.transfers.remove(name) {
-            self.core.journal.delete(keys::transfer(name));
-            match (transfer.command, outcome) {
-                (Some(command), outcome) => self.core.done(Some(command), outcome),
-                (None, Err(error)) => self.core.event(Event::Trouble(error)),
-                (None, Ok(_)) => {}
-            }
-        }
-    }
 }
 
-fn running(transfers: &mut BTreeMap<Vec<u8>, Transfer>, id: TransferId) -> Option<(Vec<u8>, &mut Transfer)> {
+/// Whoever asks now is told when the file is there.
+fn take_over(core: &mut Core, known: &mut Transfer, command: CommandId) {
+    let before = known.command.replace(command);
+    core.done(before, Err(Error::Busy));
+}
+
+pub(crate) fn running(
+    transfers: &mut BTreeMap<Vec<u8>, Transfer>,
+    id: TransferId,
+) -> Option<(Vec<u8>, &mut Transfer)> {
     let is_it = |transfer: &Transfer| transfer.run.as_ref().is_some_and(|run| run.id == id);
     let found = transfers.iter_mut().find(|(_, transfer)| is_it(transfer));
     found.map(|(name, transfer)| (name.clone(), transfer))
-}
-
-fn view(transfer: &Transfer, done: u64) -> TransferView {
-    TransferView {
-        place: transfer.state.place.clone(),
-        up: !matches!(transfer.state.way, Some(Way::Download(_))),
-        done: done.min(transfer.state.size),
-        size: transfer.state.size,
-    }
 }
 
 /// Asks the driver for the next pieces of a file that goes up.
@@ -563,6 +432,8 @@ fn read_pieces(core: &mut Core, transfer: &mut Transfer) {
             number,
             offset: piece.offset,
             len: piece.len,
+            size: transfer.state.size,
+            modified_ns: transfer.state.modified_ns,
         });
     }
 }

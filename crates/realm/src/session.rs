@@ -287,6 +287,10 @@ impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
         let device = request.device.device_id;
         match request.asked {
             Asked::Submit(submit) => {
+                let (blobs, owner) = (&self.realm.blobs, &request.device.address);
+                if let Err(refusal) = blobs.lease(request.now, owner, &submit.blobs).await {
+                    return Step::Answer(Some(refuse(id, refusal)));
+                }
                 let sender = Sender {
                     device,
                     given: self.given(&submit),

@@ -186,3 +186,30 @@ fn strangers_get_nothing() {
         stranger.refused(asked, RefusalCode::NotLoggedIn);
     }
 }
+
+#[test]
+fn a_message_keeps_its_file_and_is_refused_without_it() {
+    let (anna, boris) = (Person::new("anna", 1), Person::new("boris", 2));
+    let town = Town::new();
+    let (mut sender, mut reader) = (town.newcomer(&anna), town.newcomer(&boris));
+    reader.publish(1);
+    let mut group = sender.begin_group(&[&boris]);
+    let message = |group: &mut _| wire::Submit {
+        blobs: vec![id().to_bytes()],
+        ..anna.submit_text(group, "look")
+    };
+    let submit = message(&mut group);
+    let refusal = sender.submit(&submit).unwrap_err();
+    assert_eq!(refusal.code(), RefusalCode::UnknownBlob);
+    assert!(
+        refusal.message.contains("not kept any more"),
+        "{}",
+        refusal.message
+    );
+
+    sender.ask(put(&content(1000), 0)).unwrap();
+    let before = stat(&mut sender).kept_until_ms;
+    sender.now = NOW.after(Duration::from_secs(600));
+    sender.submit(&message(&mut group)).unwrap();
+    assert_eq!(stat(&mut sender).kept_until_ms, before + 600_000);
+}

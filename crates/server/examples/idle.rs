@@ -42,7 +42,7 @@ fn main() -> Result<()> {
 fn serve() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let name: types::Realm = "idle.localhost".parse()?;
-    let store = Store::open(dir.path(), &name, None)?;
+    let store = Store::open(dir.path(), &name, &server::Options::default())?;
     Runtime::new()?.block_on(async {
         let settings = Settings {
             name,

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use storage_embedded::{EmbeddedBlobs, EmbeddedLogs, EmbeddedRecords};
+use storage_embedded::{EmbeddedLogs, EmbeddedRecords};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::blobs::RealmBlobs;
 use crate::limits::{ROOM_BYTES, ROOM_UNIT};
 use crate::metrics::Metrics;
 
 /// The realm, over the store that this binary brings.
-pub(crate) type Realm = realm::Realm<EmbeddedLogs, EmbeddedRecords, EmbeddedBlobs>;
+pub(crate) type Realm = realm::Realm<EmbeddedLogs, EmbeddedRecords, RealmBlobs>;
 /// One connection's conversation with it.
-pub(crate) type Session = realm::Session<EmbeddedLogs, EmbeddedRecords, EmbeddedBlobs>;
+pub(crate) type Session = realm::Session<EmbeddedLogs, EmbeddedRecords, RealmBlobs>;
 
 /// What all connections share.
 pub(crate) struct App {

@@ -1,10 +1,13 @@
 //! The command line of `veched`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use types::Realm;
+
+use crate::{Credentials, Options, S3};
 
 /// The server of a Veche realm.
 #[derive(Debug, Parser)]
@@ -19,7 +22,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve a realm until told to stop (SIGTERM, or Ctrl-C).
-    Run(Run),
+    Run(Box<Run>),
     /// Print every key and value that a server holds, one a line; the server must not be running.
     Dump(Dump),
 }
@@ -56,9 +59,97 @@ pub struct Run {
         default_value_t = types::limits::BLOB_QUOTA
     )]
     pub blob_quota: u64,
+    #[command(flatten)]
+    bucket: Bucket,
     /// What to log, as in `info` or `warn,server=debug`.
     #[arg(long, value_name = "FILTER", env = "VECHED_LOG", default_value = "info")]
     pub log: String,
+}
+
+/// Where attachments and backups lie when it is not the realm's directory.
+#[derive(Debug, clap::Args)]
+struct Bucket {
+    /// Keep attachments and backups in a bucket of an object store that speaks S3, at this address; plain http only
+    /// within a network that you trust. The directory keeps what is still being uploaded.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "VECHED_S3_ENDPOINT",
+        requires = "s3_bucket",
+        requires = "s3_key_file"
+    )]
+    s3_endpoint: Option<String>,
+    /// The bucket; it must be there. Let it drop incomplete uploads after a few days.
+    #[arg(long, value_name = "NAME", env = "VECHED_S3_BUCKET", requires = "s3_endpoint")]
+    s3_bucket: Option<String>,
+    /// A file with the access key on its first line and the secret on its second.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VECHED_S3_KEY_FILE",
+        requires = "s3_endpoint"
+    )]
+    s3_key_file: Option<PathBuf>,
+    /// The region that the object store is asked in.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "VECHED_S3_REGION",
+        default_value = "us-east-1"
+    )]
+    s3_region: String,
+    /// What the names of the objects begin with, for a bucket that has others, too.
+    #[arg(long, value_name = "PREFIX", env = "VECHED_S3_PREFIX", default_value = "")]
+    s3_prefix: String,
+    /// Ask bucket.host instead of host/bucket, as Amazon wants it.
+    #[arg(long, env = "VECHED_S3_VIRTUAL_HOST")]
+    s3_virtual_host: bool,
+}
+
+impl Run {
+    /// How the store is to be opened.
+    ///
+    /// # Errors
+    /// When the file with the key of the object store cannot be read.
+    pub fn store(&self) -> Result<Options> {
+        Ok(Options {
+            reserve_bytes: self.reserve_mib.map(|mib| mib.saturating_mul(1 << 20)),
+            s3: self.bucket.s3()?,
+        })
+    }
+}
+
+impl Bucket {
+    fn s3(&self) -> Result<Option<S3>> {
+        let (Some(endpoint), Some(bucket), Some(key)) =
+            (&self.s3_endpoint, &self.s3_bucket, &self.s3_key_file)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(S3 {
+            endpoint: endpoint.clone(),
+            bucket: bucket.clone(),
+            region: self.s3_region.clone(),
+            prefix: self.s3_prefix.clone(),
+            virtual_host: self.s3_virtual_host,
+            credentials: credentials(key)?,
+        }))
+    }
+}
+
+fn credentials(file: &Path) -> Result<Credentials> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))?;
+    let mut lines = text.lines().map(str::trim);
+    match (lines.next(), lines.next()) {
+        (Some(key_id), Some(secret)) if !key_id.is_empty() && !secret.is_empty() => Ok(Credentials {
+            key_id: key_id.to_owned(),
+            secret: secret.to_owned(),
+        }),
+        _ => bail!(
+            "{} must have the access key on its first line and the secret on its second",
+            file.display()
+        ),
+    }
 }
 
 /// Which store to print.
@@ -90,6 +181,33 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bucket_is_described_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("key");
+        std::fs::write(&key, "id\n secret \n").unwrap();
+        let parse = |more: &[&str]| {
+            let base = ["veched", "run", "--data", "d", "--realm", "city.example"];
+            let parsed = Args::try_parse_from(base.iter().chain(more)).map(|args| args.command);
+            parsed.map(|command| match command {
+                Command::Run(run) => run.store().unwrap().s3,
+                Command::Dump(_) => None,
+            })
+        };
+        assert!(parse(&[]).unwrap().is_none());
+        let endpoint = ["--s3-endpoint", "https://objects.example"];
+        assert!(parse(&endpoint).is_err());
+        let key = ["--s3-bucket", "veche", "--s3-key-file", key.to_str().unwrap()];
+        let s3 = parse(&[&endpoint[..], &key[..]].concat()).unwrap().unwrap();
+        assert_eq!((s3.bucket.as_str(), s3.region.as_str()), ("veche", "us-east-1"));
+        assert_eq!(s3.credentials.secret, "secret");
+        assert!(!format!("{s3:?}").contains("secret"), "{s3:?}");
+
+        std::fs::write(dir.path().join("short"), "id\n").unwrap();
+        let error = credentials(&dir.path().join("short")).err().unwrap().to_string();
+        assert!(error.contains("the secret on its second"), "{error}");
     }
 
     #[test]

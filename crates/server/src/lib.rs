@@ -7,6 +7,7 @@
 mod accept;
 mod app;
 pub mod args;
+mod blobs;
 mod clock;
 mod connection;
 mod dump;
@@ -21,4 +22,5 @@ mod ws;
 
 pub use dump::{DumpError, dump};
 pub use server::Server;
-pub use store::{Store, StoreError};
+pub use storage_objects::{Credentials, S3};
+pub use store::{Options, Store, StoreError};

@@ -19,7 +19,7 @@ const RUNTIME_ENDS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Run(options) => run(options),
+        Command::Run(options) => run(*options),
         Command::Dump(options) => dump(&options),
     };
     match done {
@@ -36,8 +36,7 @@ fn run(options: Run) -> Result<()> {
     // What the server keeps is for the account that it runs as, and nobody else on the machine.
     umask(Mode::RWXG | Mode::RWXO);
     logging::start(&options.log)?;
-    let reserve_bytes = options.reserve_mib.map(|mib| mib.saturating_mul(1 << 20));
-    let store = Store::open(&options.data, &options.realm, reserve_bytes)?;
+    let store = Store::open(&options.data, &options.realm, &options.store()?)?;
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -4,6 +4,8 @@
 //! DIR/realm    the realm's name, once and for all: devices have signed it
 //! DIR/store    everything else; its layout is that of `storage_embedded`
 //! ```
+//!
+//! Blobs that are complete may lie in an object store instead.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -12,9 +14,11 @@ use std::sync::Arc;
 
 use realm::Settings;
 use storage::Incarnation;
-use storage_embedded::{EmbeddedBlobs, EmbeddedLogs, EmbeddedRecords, OpenError};
+use storage_embedded::{EmbeddedLogs, EmbeddedRecords, OpenError};
+use storage_objects::{ObjectBlobs, S3};
 use types::Realm;
 
+use crate::blobs::RealmBlobs;
 use crate::{app, clock};
 
 /// The open store. It is closed when every clone is dropped.
@@ -22,7 +26,16 @@ use crate::{app, clock};
 pub struct Store {
     pub(crate) logs: Arc<EmbeddedLogs>,
     pub(crate) records: Arc<EmbeddedRecords>,
-    pub(crate) blobs: Arc<EmbeddedBlobs>,
+    pub(crate) blobs: Arc<RealmBlobs>,
+}
+
+/// How to open a realm's store.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Writes are refused while fewer bytes than this are free; the store's own default unless said.
+    pub reserve_bytes: Option<u64>,
+    /// The bucket that complete blobs lie in; the realm's directory when there is none.
+    pub s3: Option<S3>,
 }
 
 /// Why a realm's directory could not be opened.
@@ -45,6 +58,9 @@ pub enum StoreError {
     /// The store itself could not be opened.
     #[error("could not open the store")]
     Open(#[from] OpenError),
+    /// The object store could not be.
+    #[error("could not open the object store")]
+    Objects(#[from] storage_objects::OpenError),
     /// The file system failed.
     #[error("could not {doing} {}", path.display())]
     Io {
@@ -62,13 +78,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; a realm that was there is as it was.
-    pub fn open(dir: &Path, realm: &Realm, reserve_bytes: Option<u64>) -> Result<Self, StoreError> {
+    pub fn open(dir: &Path, realm: &Realm, options: &Options) -> Result<Self, StoreError> {
         // Looked at before the store, so that a mistyped name touches nothing of another realm.
         check_name(dir, realm)?;
         let life = clock::random().map_err(io("draw randomness for", dir))?;
-        let mut options = storage_embedded::Options::new(Incarnation(u64::from_le_bytes(life)));
-        options.reserve_bytes = reserve_bytes.unwrap_or(options.reserve_bytes);
-        let (logs, records, blobs) = storage_embedded::open(&store_dir(dir), &options)?;
+        let mut embedded = storage_embedded::Options::new(Incarnation(u64::from_le_bytes(life)));
+        embedded.reserve_bytes = options.reserve_bytes.unwrap_or(embedded.reserve_bytes);
+        let (logs, records, blobs) = storage_embedded::open(&store_dir(dir), &embedded)?;
         // Again, now that nobody else can be doing the same.
         if !check_name(dir, realm)? {
             write_name(dir, realm)?;
@@ -76,7 +92,10 @@ impl Store {
         Ok(Self {
             logs: Arc::new(logs),
             records: Arc::new(records),
-            blobs: Arc::new(blobs),
+            blobs: Arc::new(match &options.s3 {
+                None => RealmBlobs::Folder(blobs),
+                Some(s3) => RealmBlobs::Bucket(ObjectBlobs::open(blobs, s3)?),
+            }),
         })
     }
 
@@ -136,26 +155,29 @@ mod tests {
     fn a_directory_keeps_its_realm() {
         let dir = tempfile::tempdir().unwrap();
         let (city, town): (Realm, Realm) = ("city.example".parse().unwrap(), "town.example".parse().unwrap());
-        drop(Store::open(dir.path(), &city, None).unwrap());
-        let error = Store::open(dir.path(), &town, None).err().unwrap().to_string();
+        drop(Store::open(dir.path(), &city, &Options::default()).unwrap());
+        let error = Store::open(dir.path(), &town, &Options::default())
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
             error.contains("holds the realm city.example, not town.example"),
             "{error}"
         );
-        drop(Store::open(dir.path(), &city, None).unwrap());
+        drop(Store::open(dir.path(), &city, &Options::default()).unwrap());
     }
 
     #[test]
     fn a_directory_is_open_once() {
         let dir = tempfile::tempdir().unwrap();
         let city: Realm = "city.example".parse().unwrap();
-        let first = Store::open(dir.path(), &city, None).unwrap();
-        let error = Store::open(dir.path(), &city, None).err().unwrap();
+        let first = Store::open(dir.path(), &city, &Options::default()).unwrap();
+        let error = Store::open(dir.path(), &city, &Options::default()).err().unwrap();
         assert!(
             matches!(error, StoreError::Open(OpenError::Locked { .. })),
             "{error:?}"
         );
         drop(first);
-        Store::open(dir.path(), &city, None).unwrap();
+        Store::open(dir.path(), &city, &Options::default()).unwrap();
     }
 }

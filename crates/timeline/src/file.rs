@@ -1,11 +1,11 @@
 //! Files in messages: where the realm keeps one, and what opens it (docs/protocol.md, section 23).
 
 use bytes::Bytes;
-use content::{Body, Content, ContentKey, ExternalPart, MessageId};
+use content::{Body, Content, ContentKey, ExternalPart, MessageId, NestedPart, Part};
 use crypto::{FileKey, Piece};
-use types::BlobId;
 use types::wire::timeline_row::Body as RowBody;
 use types::wire::{FileRow, TimelineRow};
+use types::{BlobId, limits};
 
 use crate::message::content_of;
 
@@ -32,6 +32,30 @@ pub fn pack(file: &FileRow) -> ExternalPart {
         content_hash: Vec::new(),
         description: String::new(),
         filename: file.name.clone(),
+    }
+}
+
+/// The blobs that an encoded content points to, as many as the realm keeps for one message. What changes a message names
+/// none: its words may be put right after its files are gone.
+pub fn blobs(content: &[u8]) -> Vec<Bytes> {
+    let mut blobs = Vec::new();
+    if let Ok(content) = Content::decode(content)
+        && content.replaces.is_none()
+    {
+        collect(&content.part, &mut blobs);
+    }
+    blobs
+}
+
+fn collect(part: &NestedPart, blobs: &mut Vec<Bytes>) {
+    match &part.part {
+        Part::External(part) => {
+            let id = part.url.strip_prefix(SCHEME).and_then(BlobId::from_hex);
+            let id = id.map(BlobId::to_bytes).filter(|id| !blobs.contains(id));
+            blobs.extend(id.filter(|_| blobs.len() < limits::BLOBS_PER_SUBMIT));
+        }
+        Part::Multi { parts, .. } => parts.iter().for_each(|part| collect(part, blobs)),
+        Part::Null | Part::Single { .. } => {}
     }
 }
 
@@ -80,5 +104,40 @@ pub fn files_of(content: &Content) -> Vec<FileRow> {
             .filter_map(|file| unpack(file.part))
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_its_blobs_and_an_edit_does_not() {
+        let part = |number: u8| {
+            pack(&FileRow {
+                blob: BlobId::new([number; 16]).to_bytes(),
+                key: vec![1; 32].into(),
+                ..FileRow::default()
+            })
+        };
+        let elsewhere = ExternalPart {
+            url: "https://example.org/film".to_owned(),
+            ..part(0)
+        };
+        let parts = [part(3), elsewhere, part(5), part(3)];
+        let files = parts.iter().map(|part| content::File {
+            part,
+            media: content::Media::default(),
+        });
+        let message = content::Message {
+            files: files.collect(),
+            ..content::Message::default()
+        };
+        let content = Content::message([1; 16], &message).unwrap();
+        let expected = [3, 5].map(|number| BlobId::new([number; 16]).to_bytes());
+        assert_eq!(blobs(&content.encode()), expected);
+        let edit = content.replacing(MessageId::new([7; 32]));
+        assert_eq!(blobs(&edit.encode()), Vec::<Bytes>::new());
+        assert_eq!(blobs(b"no content"), Vec::<Bytes>::new());
     }
 }

@@ -101,5 +101,7 @@ pub const BLOB_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const UPLOAD: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most blobs that one request may keep and drop.
 pub const BLOBS_PER_REQUEST: usize = 1_000;
+/// Most blobs that one message may keep.
+pub const BLOBS_PER_SUBMIT: usize = 64;
 /// Longest backup manifest, in bytes.
 pub const MANIFEST_BYTES: usize = 1 << 20;

@@ -100,6 +100,12 @@ pub(super) enum Command {
         /// Where to
         file: PathBuf,
     },
+    /// Show which files are on their way, and what your files and backups take at the server
+    Files {
+        /// Give up sending or fetching this one
+        #[arg(long, value_name = "FILE")]
+        stop: Option<PathBuf>,
+    },
     /// Show what is new
     Inbox {
         /// Stay, and show what comes

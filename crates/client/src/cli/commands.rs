@@ -123,6 +123,7 @@ async fn perform<W: Write>(
             message,
             file,
         } => files::save(session, output, (&conversation, &message), &file).await,
+        Command::Files { stop } => files::list(session, output, stop.as_deref()).await,
         Command::Inbox { follow, all } => inbox::run(session, output, inbox::Options { follow, all }).await,
         Command::Chats => chats::list(session, output).await,
         Command::History { conversation, limit } => {

@@ -79,6 +79,7 @@ pub(super) enum Object {
     Saved {
         place: String,
     },
+    Files(Files),
     /// What was begun to be written; empty for nothing.
     Draft {
         conversation: String,
@@ -139,6 +140,24 @@ pub(super) struct Account {
     pub(super) registered: bool,
     /// This device may link and revoke devices.
     pub(super) managing: bool,
+}
+
+/// What this account's files take, and which are on their way.
+#[derive(Debug, Serialize)]
+pub(super) struct Files {
+    /// What the account's files and backups take at the server, and may take; nothing when it was not asked.
+    pub(super) used_bytes: Option<u64>,
+    pub(super) quota_bytes: Option<u64>,
+    pub(super) under_way: Vec<UnderWay>,
+}
+
+/// A file on its way to the server or from there.
+#[derive(Debug, Serialize)]
+pub(super) struct UnderWay {
+    pub(super) place: String,
+    pub(super) up: bool,
+    pub(super) done_bytes: u64,
+    pub(super) size_bytes: u64,
 }
 
 #[derive(Debug, Serialize)]

@@ -134,6 +134,7 @@ impl<W: Write> Output<W> {
             ),
             Object::Chat(chat) => cards::chat(chat, |at_ms| self.time(at_ms)),
             Object::Saved { place } => format!("saved as {}", safe_text::line(place)),
+            Object::Files(files) => cards::files(files),
             Object::Draft { text, .. } if text.is_empty() => "nothing is begun there".to_owned(),
             Object::Draft { text, .. } => safe_text::lines(text),
             Object::Account(account) => cards::account(account),

@@ -194,13 +194,21 @@ impl Session {
     pub(super) async fn transfer(&mut self, command: Command) -> Result<Answer, Failure> {
         let mut events = self.client.events();
         let mut status = self.client.status();
+        // Other files may be on their way beside it: the backup's, or what an earlier run has left.
+        let ours = match &command {
+            Command::SendFile { file, .. } => Some(file.place.clone()),
+            Command::FetchFile { place, .. } => Some(place.clone()),
+            _ => None,
+        };
         let mut answer = pin!(self.client.command(command));
         let mut progress = terminal::Progress::default();
         let gave_up = loop {
             tokio::select! {
                 biased;
                 answer = &mut answer => return Ok(answer?),
-                event = events.recv() => if let Ok(Event::Transfer(view)) = event.as_deref() {
+                event = events.recv() => if let Ok(Event::Transfer(view)) = event.as_deref()
+                    && ours.as_ref().is_none_or(|place| *place == view.place)
+                {
                     self.deadline = Box::pin(sleep(self.timeout));
                     progress.show(view.done, view.size);
                 },

@@ -1,10 +1,11 @@
 //! Files that are sent and fetched: read and written in the order in which the engine asks, beside everything else.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use engine::{Input, TransferId};
 use tokio::task::JoinHandle;
@@ -21,6 +22,8 @@ pub(super) enum Work {
         number: u64,
         offset: u64,
         len: usize,
+        /// How long it was, and when it was changed last, when it was looked at; zero when that does not matter.
+        as_seen: (u64, u64),
     },
     Write {
         transfer: TransferId,
@@ -75,10 +78,11 @@ impl Work {
                 number,
                 offset,
                 len,
+                as_seen,
             } => Input::FileRead {
                 transfer,
                 number,
-                bytes: read(Path::new(&place), offset, len).ok(),
+                bytes: read(Path::new(&place), offset, len, as_seen).ok(),
             },
             Self::Write {
                 transfer,
@@ -106,9 +110,26 @@ impl Work {
     }
 }
 
-fn read(place: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+/// When a file was changed last, in nanoseconds; it is never zero.
+pub(crate) fn modified_ns(metadata: &Metadata) -> u64 {
+    let since = metadata
+        .modified()
+        .ok()
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.map_or(1, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).max(1)
+    })
+}
+
+fn read(place: &Path, offset: u64, len: usize, (size, modified): (u64, u64)) -> io::Result<Vec<u8>> {
+    let file = File::open(place)?;
     let mut bytes = vec![0; len];
-    File::open(place)?.read_exact_at(&mut bytes, offset)?;
+    file.read_exact_at(&mut bytes, offset)?;
+    // After the reading: whatever was written before it is seen.
+    let metadata = file.metadata()?;
+    if modified != 0 && (metadata.len(), modified_ns(&metadata)) != (size, modified) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     Ok(bytes)
 }
 
@@ -183,21 +204,26 @@ mod tests {
         assert_eq!(written(&folder.path().join("no/such"), 0, b"x", true), None);
         let place = folder.path().join("short");
         std::fs::write(&place, "abc").unwrap();
-        let check = |offset, len, expected: Option<&[u8]>| {
+        let changed = modified_ns(&place.metadata().unwrap());
+        let check = |offset, len, as_seen, expected: Option<&[u8]>| {
             let work = Work::Read {
                 transfer: 1,
                 place: place.to_str().unwrap().to_owned(),
                 number: 7,
                 offset,
                 len,
+                as_seen,
             };
             match work.perform() {
                 Input::FileRead { number: 7, bytes, .. } => assert_eq!(bytes.as_deref(), expected),
                 other => panic!("{other:?}"),
             }
         };
-        check(1, 2, Some(b"bc"));
-        check(1, 3, None);
+        check(1, 2, (0, 0), Some(b"bc"));
+        check(1, 3, (0, 0), None);
+        check(1, 2, (3, changed), Some(b"bc"));
+        check(1, 2, (4, changed), None);
+        check(1, 2, (3, changed + 1), None);
     }
 
     #[tokio::test]
@@ -221,6 +247,7 @@ mod tests {
             number: 0,
             offset: 0,
             len: 4,
+            as_seen: (0, 0),
         });
         for expected in 1..=4 {
             let Input::FileWritten { done, .. } = files.next().await else {

@@ -178,12 +178,15 @@ impl Task {
                     number,
                     offset,
                     len,
+                    size,
+                    modified_ns,
                 } => self.files.push(Work::Read {
                     transfer,
                     place,
                     number,
                     offset,
                     len,
+                    as_seen: (size, modified_ns),
                 }),
                 Effect::WriteFile {
                     transfer,

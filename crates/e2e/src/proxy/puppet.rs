@@ -239,6 +239,7 @@ impl Puppet {
             conversation: conversation.to_bytes(),
             entry_id: self.rng.entry_id().to_bytes(),
             epoch,
+            blobs: Vec::new(),
             content: Some(content),
         }
     }

@@ -155,6 +155,7 @@ pub(crate) async fn attach(client: &Client, conversation: ConversationId, files:
         let file = FileToSend {
             place: path.to_str().context("a path in UTF-8")?.to_owned(),
             size: fs::metadata(path)?.len(),
+            modified_ns: 0,
             name: name_of(path),
             media_type: "application/octet-stream".to_owned(),
         };

@@ -747,6 +747,7 @@ impl Mallory {
             conversation: self.group.id().to_bytes(),
             entry_id: vec![self.said; 16].into(),
             epoch,
+            blobs: Vec::new(),
             content: Some(content),
         };
         let answer = town.submit(self.device, &submit);

@@ -36,7 +36,12 @@ async fn listen(store: &Store) -> SocketAddr {
 #[tokio::test(start_paused = true)]
 async fn a_connection_on_which_nothing_arrives_is_closed() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), &"city.example".parse().unwrap(), None).unwrap();
+    let store = Store::open(
+        dir.path(),
+        &"city.example".parse().unwrap(),
+        &crate::Options::default(),
+    )
+    .unwrap();
     let mut client = TcpStream::connect(listen(&store).await).await.unwrap();
     let mut received = Vec::new();
     client.read_to_end(&mut received).await.unwrap();

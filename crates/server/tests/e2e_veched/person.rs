@@ -177,6 +177,7 @@ impl Person {
             conversation: group.id().to_bytes(),
             entry_id: self.rng.entry_id().to_bytes(),
             epoch,
+            blobs: Vec::new(),
             content: Some(content),
         })
     }

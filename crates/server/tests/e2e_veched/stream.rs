@@ -179,6 +179,7 @@ async fn frames_have_a_limit_which_is_lower_before_login() {
         conversation: vec![0; 16].into(),
         entry_id: vec![0; 16].into(),
         epoch: 0,
+        blobs: Vec::new(),
         content,
     };
     assert_ne!(

@@ -11,9 +11,9 @@ use super::{End, show, talk, unexpected};
 use crate::backup;
 use crate::cli::failure::Failure;
 use crate::cli::names;
-use crate::cli::object::Object;
+use crate::cli::object::{Files, Object, UnderWay};
 use crate::cli::output::Output;
-use crate::cli::session::{Patience, Session};
+use crate::cli::session::{Outcome, Patience, Session};
 
 pub(super) async fn attach<W: Write>(
     session: &mut Session,
@@ -106,6 +106,61 @@ async fn save_file<W: Write>(
     }
 }
 
+pub(super) async fn list<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    stop: Option<&Path>,
+) -> Result<End, Failure> {
+    session.me().await?;
+    if let Some(path) = stop {
+        give_up(session, path).await?;
+    }
+    let transfers = session.client.transfers().await?;
+    let under_way = transfers.into_iter().map(|(_, view)| UnderWay {
+        place: view.place,
+        up: view.up,
+        done_bytes: view.done,
+        size_bytes: view.size,
+    });
+    let mut files = Files {
+        used_bytes: None,
+        quota_bytes: None,
+        under_way: under_way.collect(),
+    };
+    if !session.is_offline() {
+        let (keep, drop) = (Vec::new(), Vec::new());
+        // Asked for nothing, the server tells what there is.
+        if let Outcome::Answered(Answer::Kept { used, quota, .. }) =
+            session.ask(Command::KeepBlobs { keep, drop }).await?
+        {
+            (files.used_bytes, files.quota_bytes) = (Some(used), Some(quota));
+        }
+    }
+    show(output, &Object::Files(files))?;
+    Ok(End::Done)
+}
+
+async fn give_up(session: &mut Session, path: &Path) -> Result<(), Failure> {
+    // The server is told, when it can be.
+    if !session.is_offline() {
+        session.sync(Patience::UntilTimeout).await?;
+    }
+    let path = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
+    let transfers = session.client.transfers().await?;
+    let ours: Vec<_> = transfers
+        .into_iter()
+        .filter(|(_, view)| Path::new(&view.place) == path)
+        .collect();
+    if ours.is_empty() {
+        let message = format!("{} is not on its way", path.display());
+        return Err(Failure::argument("no_file", message));
+    }
+    for (blob, _) in ours {
+        session.ask(Command::StopTransfer { blob }).await?;
+    }
+    Ok(())
+}
+
 fn describe(path: &Path) -> Result<FileToSend, Failure> {
     let unreadable = |error| unreadable(path, &error);
     let path = std::fs::canonicalize(path).map_err(unreadable)?;
@@ -121,6 +176,7 @@ fn describe(path: &Path) -> Result<FileToSend, Failure> {
     Ok(FileToSend {
         place: text(&path)?,
         size: metadata.len(),
+        modified_ns: crate::driver::modified_ns(&metadata),
         media_type: media_type(&name).to_owned(),
         name,
     })

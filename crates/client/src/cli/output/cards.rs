@@ -3,7 +3,8 @@
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-use crate::cli::object::{Account, Chat, Exported, Member, Registered, SafetyNumber};
+use super::size;
+use crate::cli::object::{Account, Chat, Exported, Files, Member, Registered, SafetyNumber};
 use crate::cli::safe_text;
 
 /// Members that a list names before it only counts.
@@ -17,6 +18,33 @@ pub(super) fn registered(registered: &Registered) -> String {
         registered.address,
         word_box(&registered.recovery_words.0),
     )
+}
+
+pub(super) fn files(files: &Files) -> String {
+    let mut lines = Vec::new();
+    for file in &files.under_way {
+        let way = if file.up {
+            "to the server"
+        } else {
+            "from the server"
+        };
+        let (done, of) = (size(file.done_bytes), size(file.size_bytes));
+        lines.push(format!(
+            "{} is on its way {way}: {done} of {of}",
+            safe_text::line(&file.place)
+        ));
+    }
+    if let (Some(used), Some(quota)) = (files.used_bytes, files.quota_bytes) {
+        let (used, quota) = (size(used), size(quota));
+        lines.push(format!(
+            "Your files and backups take {used} of {quota} at the server. A file is kept for 30 days, and for longer as long \
+             as somebody's backup asks for it."
+        ));
+    }
+    match lines.is_empty() {
+        true => "No file is on its way.".to_owned(),
+        false => lines.join("\n"),
+    }
 }
 
 /// Numbered words in four columns, read from left to right.
