@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use bytes::{BufMut as _, Bytes, BytesMut};
+use crypto::Piece;
 use e2e::Person;
 use e2e::proxy::{Guest, Script, Stage, tricks};
 use types::wire::client_frame::Body as Ask;
@@ -15,7 +16,7 @@ use crate::town::{Town, failure};
 
 /// Of a file in three pieces.
 const LEN: usize = 600_000;
-const PIECE: u64 = 256 << 10;
+const PIECE: u64 = Piece::SEALED_BYTES as u64;
 
 /// Boris, to whom anna has sent a file and then another one of the same length.
 struct Sent {
@@ -126,7 +127,7 @@ fn the_first_piece_of_a_file_over_and_over() -> Result<()> {
 #[test]
 fn a_file_that_ends_too_soon() -> Result<()> {
     let sent = Sent::new()?;
-    let last = u64::try_from(LEN)? % (PIECE - 16) + 16;
+    let last = Piece::sealed_size(LEN as u64) % PIECE;
     sent.assert_no_use(gives(move |piece| match piece.len() as u64 == last {
         true => Bytes::new(),
         false => piece.clone(),
