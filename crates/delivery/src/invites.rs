@@ -30,6 +30,10 @@ impl<L: Logs, G: Registry> Delivery<L, G> {
         device: DeviceId,
         (conversation, invite): (ConversationId, PublicKey),
     ) -> Result<wire::Group, Refusal> {
+        if self.entitled(device, conversation).await.is_ok() {
+            // The answer to its commit was lost, and it comes again.
+            return self.group_to_join(conversation).await;
+        }
         let loaded = self.group(conversation).await?;
         let loaded = loaded.ok_or_else(refusal::unknown_conversation)?;
         let policy = loaded.group.policy().map_err(refusal::handshake)?;

@@ -231,9 +231,11 @@ impl Device {
         let tree = tree(with.ratchet_tree)?;
         let signer = tree.roster().member_with_index(signer);
         let signed_by = Member::of_leaf(&signer.map_err(|_| Error::Malformed("GroupInfo"))?)?;
-        let own = match invite {
-            Some(_) => None,
-            None => self.place_in(&tree.roster())?,
+        // Whoever is in already, as after a crash, comes back without an invite: it may be used up by this very device.
+        let (own, invite) = match (self.place_in(&tree.roster()), invite) {
+            (Err(Error::NotAMember), Some(invite)) => (None, Some(invite)),
+            (Ok(None), Some(invite)) if !self.rules.enforced => (None, Some(invite)),
+            (place, _) => (place?, None),
         };
         let shown = invite.map(|invite| self.admission(&info, invite)).transpose()?;
         // Apart from what is there: the library lets no epoch follow on one that it did not see end.

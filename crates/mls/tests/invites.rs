@@ -86,6 +86,21 @@ fn an_invite_lets_in_no_more_than_it_may() {
 }
 
 #[test]
+fn whoever_is_in_already_comes_back_without_using_it_again() {
+    let key = key(9);
+    let (mut town, _) = town(invite(&key, &person("anna", 1)), |_| {});
+    let vera = person("vera", 3);
+    let first = knock(&town, &vera, &key).unwrap();
+    town.deliver(&first.commit);
+    // Its device crashed before it knew.
+    let again = knock(&town, &vera, &key).unwrap();
+    let (applied, epoch) = town.deliver(&again.commit);
+    assert!(again.was_member && epoch.rejoined && applied.invite.is_none());
+    town.groups.push(vera.device.adopt(&again).unwrap());
+    town.agree();
+}
+
+#[test]
 fn an_invite_that_has_expired_lets_nobody_in() {
     let key = key(9);
     let (mut town, _) = town(invite(&key, &person("anna", 1)), |_| {});
