@@ -15,6 +15,7 @@ mod moment;
 mod names;
 mod notice;
 mod object;
+mod outgoing;
 mod output;
 mod prompt;
 mod safe_text;
