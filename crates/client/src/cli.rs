@@ -16,6 +16,7 @@ mod moment;
 mod names;
 mod notice;
 mod object;
+mod outgoing;
 mod output;
 mod prompt;
 mod safe_text;

@@ -141,7 +141,7 @@ impl Client {
     /// [`Error::Engine`] with the reason; [`Error::Stopped`] or [`Error::Closed`] when there is no engine any more.
     pub async fn command(&self, command: Command) -> Result<Answer, Error> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::Command(command, reply)).await?;
+        self.ask(Request::Command(Box::new(command), reply)).await?;
         let outcome = answer.await.map_err(|_| self.gone())?;
         Ok(outcome?)
     }

@@ -40,6 +40,9 @@ pub(crate) const FILES: &str = "files";
 /// The folder of sealed files on their way to and from the backup.
 pub(crate) const BACKUP: &str = "backup";
 
+/// The folder of copies that are made to be sent.
+pub(crate) const OUTGOING: &str = "outgoing";
+
 /// A device's store, and the lock on its folder.
 #[derive(Debug)]
 pub struct Store {
@@ -153,7 +156,7 @@ impl Store {
         connection
             .close()
             .map_err(|(_, source)| Error::WriteStore(source))?;
-        home.remove(&[FILE, JOURNAL], &[FILES, BACKUP])
+        home.remove(&[FILE, JOURNAL], &[FILES, BACKUP, OUTGOING])
     }
 
     /// From now on every write fails, as when the disk is full.

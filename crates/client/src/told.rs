@@ -78,6 +78,23 @@ pub(crate) struct Attached {
     /// In bytes.
     pub(crate) size: u64,
     pub(crate) media_type: String,
+    /// Of a picture, in pixels; zero when it is not told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) width: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) height: u32,
+    /// How long it plays; zero when it is not told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) duration_ms: u32,
+    /// How loud a voice note is in parts of equal length, from 0 to 255.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waveform: Vec<u8>,
+    /// A BlurHash.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) blur: String,
+    /// It brought a picture in small.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) thumbnail: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -159,6 +176,12 @@ fn take_parts(more: &mut More, shown: &Shown<'_>) {
             name: file.part.filename.clone(),
             size: file.part.size_bytes,
             media_type: file.part.content_type.clone(),
+            width: file.media.width,
+            height: file.media.height,
+            duration_ms: file.media.duration_ms,
+            waveform: file.media.waveform.to_vec(),
+            blur: file.media.blur.to_owned(),
+            thumbnail: file.media.thumbnail.is_some(),
         })
         .collect();
     more.links = shown
@@ -241,12 +264,10 @@ fn poll(tally: &Tally) -> Poll {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-const fn is_zero(number: &usize) -> bool {
-    *number == 0
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }

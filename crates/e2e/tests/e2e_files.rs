@@ -174,3 +174,117 @@ fn what_is_too_large_is_refused_before_it_is_sent() -> Result<()> {
     check(3 << 30, "quota_exceeded", "this server keeps for an account")?;
     check((4 << 30) + 1, "file_too_large", "at most 4294967296 bytes")
 }
+
+/// Where a picture was taken, and by whom.
+const TELLING: &[u8] = b"59.9343N 30.3351E, by Anna";
+
+/// A JPEG that tells more than it shows.
+fn telling_picture() -> Result<Vec<u8>> {
+    let pixels = image::RgbImage::from_fn(640, 480, |x, y| {
+        image::Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], 90])
+    });
+    let mut plain = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut plain, image::ImageFormat::Jpeg)?;
+    let plain = plain.into_inner();
+    let len = u16::try_from(TELLING.len() + 2)?.to_be_bytes();
+    Ok([&plain[..2], &[0xFF, 0xFE], &len, TELLING, &plain[2..]].concat())
+}
+
+/// A voice note of a second, louder towards its end.
+fn note() -> Vec<u8> {
+    let page = |granule: u64, packets: &[Vec<u8>]| {
+        let mut page = b"OggS\0\0".to_vec();
+        page.extend(granule.to_le_bytes());
+        page.extend([7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        page.extend(u8::try_from(packets.len()));
+        page.extend(packets.iter().flat_map(|packet| u8::try_from(packet.len())));
+        [page, packets.concat()].concat()
+    };
+    let head = b"OpusHead\x01\x01\0\0\x80\xBB\0\0\0\0\0".to_vec();
+    // Twenty milliseconds each.
+    let packets: Vec<Vec<u8>> = (0..50).map(|at| [vec![0x78], vec![0; at * 4]].concat()).collect();
+    [
+        page(0, &[head]),
+        page(0, &[b"OpusTags".to_vec()]),
+        page(48_000, &packets),
+    ]
+    .concat()
+}
+
+/// What boris was told of the last file that came, and the file.
+fn received(town: &Town, name: &str) -> Result<(Value, Vec<u8>)> {
+    let lines = town.boris.run(&["inbox"])?;
+    let told = lines
+        .into_iter()
+        .rfind(|line| line["event"] == "file")
+        .context("no file came")?;
+    let (message, saved) = (told["message_id"].as_str(), town.folder.path().join(name));
+    town.boris
+        .run(&["save", "anna", message.context("an id")?, text(&saved)?])?;
+    Ok((told, fs::read(saved)?))
+}
+
+fn tells(file: &[u8]) -> bool {
+    file.windows(TELLING.len()).any(|window| window == TELLING)
+}
+
+#[test]
+fn pictures_and_voice_notes_are_told_before_they_are_fetched() -> Result<()> {
+    let town = Town::new("100000000")?;
+    let (picture, voice) = (
+        town.folder.path().join("garden.jpg"),
+        town.folder.path().join("note.ogg"),
+    );
+    let original = telling_picture()?;
+    fs::write(&picture, &original)?;
+    fs::write(&voice, note())?;
+
+    town.anna.run(&["attach", "boris", text(&picture)?])?;
+    let (told, file) = received(&town, "stripped")?;
+    assert_eq!(
+        (&told["name"], &told["width"], &told["height"]),
+        (&"garden.jpg".into(), &640.into(), &480.into())
+    );
+    assert_eq!(
+        (told["thumbnail"].as_bool(), told["blur"].as_str().map(str::len)),
+        (Some(true), Some(28))
+    );
+    assert!(
+        tells(&original) && !tells(&file),
+        "it still tells where it was taken"
+    );
+    assert!(
+        image::load_from_memory(&file)? == image::load_from_memory(&original)?,
+        "it shows something else"
+    );
+    assert!(fs::read(&picture)? == original, "the original was touched");
+    assert_eq!(
+        fs::read_dir(town.anna.home().join("outgoing"))?.count(),
+        0,
+        "a copy was left"
+    );
+
+    town.anna
+        .run(&["attach", "boris", "--keep-metadata", text(&picture)?])?;
+    assert!(received(&town, "whole")?.1 == original);
+
+    town.anna.run(&["attach", "boris", "--voice", text(&voice)?])?;
+    let (told, file) = received(&town, "note")?;
+    let waveform: Vec<u64> = told["waveform"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_u64)
+        .collect();
+    assert_eq!((told["duration_ms"].as_u64(), waveform.len()), (Some(1000), 50));
+    assert!(waveform.is_sorted() && waveform[49] == 255, "{waveform:?}");
+    assert!(file == note());
+
+    let broken = town.write("broken.jpg", 7, 1000)?;
+    for (arguments, code) in [(&["--voice"][..], "no_voice_note"), (&[], "metadata")] {
+        let attach = [&["attach", "boris", text(&broken)?], arguments].concat();
+        let refused = failed(town.anna.run(&attach));
+        assert_eq!(refused.code, code, "{refused}");
+    }
+    Ok(())
+}

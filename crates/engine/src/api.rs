@@ -386,6 +386,8 @@ pub struct FileToSend {
     pub name: String,
     /// Its media type.
     pub media_type: String,
+    /// What the receivers are told of it before they fetch it.
+    pub media: wire::FileMedia,
 }
 
 /// How a conversation is treated.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use content::Content;
+use content::{Content, ExternalPart, Image, ImageFormat, Media, Message};
 use crypto::{FileKey, Piece};
 use types::{BlobId, Duration, Timestamp, wire};
 use wire::client_frame::Body;
@@ -84,6 +84,7 @@ impl Engine {
                 conversation: conversation.to_bytes(),
                 name: file.name.clone(),
                 media_type: file.media_type.clone(),
+                media: Some(file.media.clone()),
             })),
         };
         self.begin_transfer(state, command)
@@ -381,7 +382,8 @@ impl Engine {
             media_type: upload.media_type.clone(),
             ..wire::FileRow::default()
         };
-        let content = Content::file(self.core.rng.bytes(), timeline::file::pack(&file));
+        let media = upload.media.clone().unwrap_or_default();
+        let content = message(self.core.rng.bytes(), &timeline::file::pack(&file), &media);
         let content = say::stamped(conversation, content, self.core.now).encode();
         self.core
             .enqueue(conversation, Kind::Message(content.into()), transfer.command);
@@ -397,6 +399,27 @@ impl Engine {
         });
         views.collect()
     }
+}
+
+/// The message that points to a file, with what is told of it beforehand as far as that is within the limits.
+fn message(salt: [u8; 16], part: &ExternalPart, media: &wire::FileMedia) -> Content {
+    let thumbnail = (!media.thumbnail.is_empty()).then_some(Image {
+        format: ImageFormat::Jpeg,
+        bytes: &media.thumbnail,
+    });
+    let media = Media {
+        width: media.width,
+        height: media.height,
+        duration_ms: media.duration_ms,
+        waveform: &media.waveform,
+        blur: &media.blur,
+        thumbnail,
+    };
+    let said = Message {
+        files: vec![content::File { part, media }],
+        ..Message::default()
+    };
+    Content::message(salt, &said).unwrap_or_else(|_| Content::file(salt, part.clone()))
 }
 
 /// Whoever asks now is told when the file is there.

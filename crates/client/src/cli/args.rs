@@ -88,8 +88,14 @@ pub(super) enum Command {
     Attach {
         /// An address, a handle of your own realm, or a conversation's id
         to: String,
-        /// The file
+        /// The file; of a picture, what it tells of where, when and with what it was taken is left out
         file: PathBuf,
+        /// Send a voice note: Opus in an Ogg file
+        #[arg(long)]
+        voice: bool,
+        /// Send a picture with everything that it tells
+        #[arg(long)]
+        keep_metadata: bool,
     },
     /// Save a file that somebody sent
     Save {

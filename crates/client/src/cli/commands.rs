@@ -25,6 +25,7 @@ use types::{ConversationId, EntryId};
 use super::args::{Args, Command, Device, Globals};
 use super::failure::Failure;
 use super::object::{Object, id_of};
+use super::outgoing::Manner;
 use super::output::Output;
 use super::session::{self, Outcome, Queued, Session};
 use crate::store::Store;
@@ -117,7 +118,15 @@ async fn perform<W: Write>(
         Command::Device(device) => device::run(session, output, device).await,
         Command::Send { to, text, how } => say::run(session, output, (&to, &text), how).await,
         Command::Talk(talk) => talk::run(session, output, talk).await,
-        Command::Attach { to, file } => files::attach(session, output, &to, &file).await,
+        Command::Attach {
+            to,
+            file,
+            voice,
+            keep_metadata,
+        } => {
+            let manner = Manner { voice, keep_metadata };
+            files::attach(session, output, &to, (file, manner)).await
+        }
         Command::Save {
             conversation,
             message,

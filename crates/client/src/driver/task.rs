@@ -28,7 +28,7 @@ type Look = Box<dyn FnOnce(&mut Engine) + Send>;
 
 /// What whoever holds a client wants of its task.
 pub(super) enum Request {
-    Command(Command, oneshot::Sender<Result<Answer, engine::Error>>),
+    Command(Box<Command>, oneshot::Sender<Result<Answer, engine::Error>>),
     View(Look),
 }
 
@@ -264,7 +264,7 @@ impl Task {
             Request::Command(command, reply) => {
                 self.last_command += 1;
                 self.commands.insert(self.last_command, reply);
-                self.handle(Input::Command(self.last_command, command));
+                self.handle(Input::Command(self.last_command, *command));
             }
             Request::View(look) => look(&mut self.engine),
         }

@@ -16,7 +16,7 @@ use engine::{Answer, Command, FileToSend, Target};
 use futures_util::future::try_join_all;
 use serde_json::Value;
 use types::ConversationId;
-use types::wire::TimelineRow;
+use types::wire::{FileMedia, TimelineRow};
 
 /// Of the files that are sent, in bytes.
 const BLOCK: usize = 64 << 10;
@@ -156,6 +156,7 @@ pub(crate) async fn attach(client: &Client, conversation: ConversationId, files:
             place: path.to_str().context("a path in UTF-8")?.to_owned(),
             size: fs::metadata(path)?.len(),
             modified_ns: 0,
+            media: FileMedia::default(),
             name: name_of(path),
             media_type: "application/octet-stream".to_owned(),
         };

@@ -3,27 +3,38 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use engine::{Answer, Command, FileToSend};
+use engine::{Answer, Command};
+use tokio::task::spawn_blocking;
 
 use super::{End, show, talk, unexpected};
 use crate::backup;
 use crate::cli::failure::Failure;
 use crate::cli::names;
 use crate::cli::object::{Files, Object, UnderWay};
+use crate::cli::outgoing::{self, Manner, text, unreadable, unwritable};
 use crate::cli::output::Output;
 use crate::cli::session::{Outcome, Patience, Session};
+use crate::store::OUTGOING;
 
 pub(super) async fn attach<W: Write>(
     session: &mut Session,
     output: &mut Output<W>,
     to: &str,
-    file: &Path,
+    (file, manner): (PathBuf, Manner),
 ) -> Result<End, Failure> {
     let me = session.me().await?;
     let to = names::target(to, &me)?;
-    let file = describe(file)?;
+    let folder = session
+        .client
+        .store()
+        .with(|store| store.folder(OUTGOING))
+        .await?;
+    clean(session, &folder).await?;
+    let copies = folder.clone();
+    let prepared = spawn_blocking(move || outgoing::prepare(&file, manner, &copies)).await;
+    let file = prepared.map_err(|_| Failure::interrupted())??;
     match session.transfer(Command::SendFile { to, file }).await? {
         Answer::Sent {
             conversation,
@@ -37,10 +48,18 @@ pub(super) async fn attach<W: Write>(
                 seq,
             };
             show(output, &sent)?;
+            clean(session, &folder).await?;
             Ok(End::Done)
         }
         answer => Err(unexpected(&answer)),
     }
+}
+
+/// Removes copies that were made to be sent, and are not on their way any more.
+async fn clean(session: &Session, folder: &Path) -> Result<(), Failure> {
+    let transfers = session.client.transfers().await?;
+    let needed = transfers.into_iter().map(|(_, view)| view.place.into()).collect();
+    outgoing::clean(folder, &needed).map_err(|error| unwritable(folder, &error))
 }
 
 pub(super) async fn save<W: Write>(
@@ -161,71 +180,10 @@ async fn give_up(session: &mut Session, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn describe(path: &Path) -> Result<FileToSend, Failure> {
-    let unreadable = |error| unreadable(path, &error);
-    let path = std::fs::canonicalize(path).map_err(unreadable)?;
-    let metadata = std::fs::metadata(&path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(Failure::argument(
-            "no_file",
-            format!("{} is no file", path.display()),
-        ));
-    }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_default();
-    Ok(FileToSend {
-        place: text(&path)?,
-        size: metadata.len(),
-        modified_ns: crate::driver::modified_ns(&metadata),
-        media_type: media_type(&name).to_owned(),
-        name,
-    })
-}
-
-fn text(path: &Path) -> Result<String, Failure> {
-    let text = path.to_str();
-    text.map(ToOwned::to_owned)
-        .ok_or_else(|| Failure::argument("path", format!("{} is no name in UTF-8", path.display())))
-}
-
 /// A copy that its owner alone can read, as everything that is fetched.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut copy = options.write(true).create_new(true).mode(0o600).open(to)?;
     io::copy(&mut File::open(from)?, &mut copy)?;
     copy.sync_all()
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        "file_unwritten",
-        format!("could not write {}: {error}", path.display()),
-    )
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::argument(
-        "unreadable",
-        format!("could not read {}: {error}", path.display()),
-    )
-}
-
-/// What the name says; receivers take it for a hint.
-fn media_type(name: &str) -> &'static str {
-    let extension = name
-        .rsplit_once('.')
-        .map(|(_, extension)| extension.to_ascii_lowercase());
-    match extension.as_deref() {
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("png") => "image/png",
-        Some("gif") => "image/gif",
-        Some("webp") => "image/webp",
-        Some("pdf") => "application/pdf",
-        Some("txt" | "md") => "text/plain",
-        Some("ogg" | "opus") => "audio/ogg",
-        Some("mp3") => "audio/mpeg",
-        Some("mp4") => "video/mp4",
-        Some("zip") => "application/zip",
-        _ => "application/octet-stream",
-    }
 }

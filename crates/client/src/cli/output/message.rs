@@ -189,11 +189,43 @@ fn poll_lines(poll: &Poll) -> String {
 }
 
 fn attached(file: &Attached) -> String {
-    format!(
-        "the file \"{}\", {}",
-        safe_text::line(&file.name),
-        size(file.size)
-    )
+    let (name, size) = (safe_text::line(&file.name), size(file.size));
+    let played = |what: &str| {
+        let secs = file.duration_ms.div_ceil(1000);
+        format!("{what} {}:{:02}", secs / 60, secs % 60)
+    };
+    match file {
+        Attached { waveform, .. } if !waveform.is_empty() && file.duration_ms > 0 => {
+            format!(
+                "{} {} (\"{name}\", {size})",
+                played("a voice note"),
+                bars(waveform)
+            )
+        }
+        Attached {
+            width: 1..,
+            height: 1..,
+            ..
+        } => {
+            format!("the picture \"{name}\", {}×{}, {size}", file.width, file.height)
+        }
+        Attached { duration_ms: 1.., .. } => format!("the file \"{name}\", {}, {size}", played("plays")),
+        _ => format!("the file \"{name}\", {size}"),
+    }
+}
+
+/// A waveform as a line of bars.
+fn bars(waveform: &[u8]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const MOST: usize = 32;
+    let parts = waveform.len().min(MOST);
+    let loudest = |part: usize| {
+        let of = part * waveform.len() / parts..(part + 1) * waveform.len() / parts;
+        waveform[of].iter().max().copied().unwrap_or(0)
+    };
+    (0..parts)
+        .map(|part| BARS[usize::from(loudest(part)) / 32])
+        .collect()
 }
 
 fn contact(contact: &Contact) -> String {
@@ -259,5 +291,36 @@ pub(in crate::cli) fn lasting(seconds: u32) -> String {
     match seconds / length {
         1 => format!("1 {name}"),
         count => format!("{count} {name}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_shows_what_is_told_of_it() {
+        let file = |width, duration_ms, waveform: &[u8]| Attached {
+            name: "a".to_owned(),
+            size: 1000,
+            media_type: String::new(),
+            width,
+            height: 600,
+            duration_ms,
+            waveform: waveform.to_vec(),
+            blur: String::new(),
+            thumbnail: false,
+        };
+        let check = |file: Attached, expected: &str| assert_eq!(attached(&file), expected);
+        check(file(0, 0, &[]), "the file \"a\", 1.0 kB");
+        check(file(900, 0, &[]), "the picture \"a\", 900×600, 1.0 kB");
+        check(file(0, 200_500, &[]), "the file \"a\", plays 3:21, 1.0 kB");
+        check(
+            file(0, 42_000, &[0, 100, 255]),
+            "a voice note 0:42 ▁▄█ (\"a\", 1.0 kB)",
+        );
+        let long: Vec<u8> = (0..128).map(|level| level * 2).collect();
+        assert_eq!(bars(&long).chars().count(), 32);
+        assert_eq!(bars(&[]), "");
     }
 }
