@@ -82,6 +82,7 @@ impl Yard {
                 group_info: rejoin.group_info.into(),
                 ..wire::Commit::default()
             })),
+            ..wire::Submit::default()
         }
     }
 }
