@@ -5,6 +5,7 @@ mod cards;
 mod devices;
 mod groups;
 mod message;
+mod preview;
 
 use std::io::{self, Write};
 

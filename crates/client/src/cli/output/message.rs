@@ -16,14 +16,7 @@ impl<W: std::io::Write> Output<W> {
     pub(super) fn message(&self, message: &Message) -> String {
         let (place, ids, more) = (&message.place, &message.ids, &message.more);
         let who = self.who(place, ids, more);
-        let said = match (&more.poll, more.once) {
-            (_, true) if message.text.is_empty() => {
-                "something to be seen once; `veche see` shows it, and then it is gone".to_owned()
-            }
-            (Some(poll), _) => poll_lines(poll),
-            (None, _) => said_lines(message),
-        };
-        format!("{who}: {said}{}", below(more))
+        format!("{who}: {}{}", said(message), below(more))
     }
 
     pub(super) fn file(&self, file: &File) -> String {
@@ -124,6 +117,17 @@ impl<W: std::io::Write> Output<W> {
     }
 }
 
+/// What a message says, in lines.
+pub(super) fn said(message: &Message) -> String {
+    match (&message.more.poll, message.more.once) {
+        (_, true) if message.text.is_empty() => {
+            "something to be seen once; `veche see` shows it, and then it is gone".to_owned()
+        }
+        (Some(poll), _) => poll_lines(poll),
+        (None, _) => said_lines(message),
+    }
+}
+
 fn said_lines(message: &Message) -> String {
     let more = &message.more;
     let mut said: Vec<String> = Vec::new();
@@ -188,7 +192,7 @@ fn poll_lines(poll: &Poll) -> String {
     lines
 }
 
-fn attached(file: &Attached) -> String {
+pub(super) fn attached(file: &Attached) -> String {
     let (name, size) = (safe_text::line(&file.name), size(file.size));
     let played = |what: &str| {
         let secs = file.duration_ms.div_ceil(1000);
@@ -273,7 +277,7 @@ fn emphasised(hit: &Hit) -> String {
 }
 
 /// Whoever it is, without the realm.
-fn handle(address: &str) -> String {
+pub(super) fn handle(address: &str) -> String {
     safe_text::line(address.split('@').next().unwrap_or(address))
 }
 
