@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::styled::styled;
 use super::{Output, size};
 use crate::cli::object::{Change, File, Hit, Ids, Message, Place, Scheduled, Settled, Stub};
 use crate::cli::safe_text;
@@ -16,7 +17,7 @@ impl<W: std::io::Write> Output<W> {
     pub(super) fn message(&self, message: &Message) -> String {
         let (place, ids, more) = (&message.place, &message.ids, &message.more);
         let who = self.who(place, ids, more);
-        format!("{who}: {}{}", said(message), below(more))
+        format!("{who}: {}{}", said(message, self.is_styled), below(more))
     }
 
     pub(super) fn file(&self, file: &File) -> String {
@@ -117,22 +118,26 @@ impl<W: std::io::Write> Output<W> {
     }
 }
 
-/// What a message says, in lines.
-pub(super) fn said(message: &Message) -> String {
+/// What a message says, in lines; for a terminal, which draws what is emphasised, or not.
+pub(super) fn said(message: &Message, is_styled: bool) -> String {
     match (&message.more.poll, message.more.once) {
         (_, true) if message.text.is_empty() => {
             "something to be seen once; `veche see` shows it, and then it is gone".to_owned()
         }
         (Some(poll), _) => poll_lines(poll),
-        (None, _) => said_lines(message),
+        (None, _) => said_lines(message, is_styled),
     }
 }
 
-fn said_lines(message: &Message) -> String {
+fn said_lines(message: &Message, is_styled: bool) -> String {
     let more = &message.more;
     let mut said: Vec<String> = Vec::new();
     if !message.text.is_empty() {
-        said.push(safe_text::lines(&message.text).replace('\n', DEEPER));
+        let text = match is_styled {
+            true => styled(&message.text, &message.spans),
+            false => safe_text::lines(&message.text),
+        };
+        said.push(text.replace('\n', DEEPER));
     }
     said.extend(more.files.iter().map(attached));
     said.extend(more.contacts.iter().map(contact));

@@ -11,7 +11,7 @@ const LENGTH: usize = 60;
 pub(super) fn preview(last: &Object) -> Option<String> {
     let by = |from: &str, what: &str| format!("{}: {what}", handle(from));
     let text = match last {
-        Object::Message(message) => by(&message.place.from, &said(message)),
+        Object::Message(message) => by(&message.place.from, &said(message, false)),
         Object::File(file) => by(&file.place.from, &attached(&file.file)),
         Object::Withdrawn(stub) => format!("{} withdrew a message", handle(&stub.place.from)),
         Object::SeenOnce(stub) => by(&stub.place.from, "something to be seen once, and it was"),
