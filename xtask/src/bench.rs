@@ -34,6 +34,11 @@ const BENCHES: &[Bench] = &[
         package: "client",
         example: "search",
     },
+    Bench {
+        name: "chats",
+        package: "client",
+        example: "chats",
+    },
 ];
 
 #[derive(Args, Debug)]

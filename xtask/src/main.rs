@@ -89,6 +89,8 @@ mod tests {
 
     #[test]
     fn an_unknown_bench_is_refused_with_the_known_ones() {
-        assert!(refused("xtask bench nothing").contains("[possible values: mls, storage, idle, search]"));
+        assert!(
+            refused("xtask bench nothing").contains("[possible values: mls, storage, idle, search, chats]")
+        );
     }
 }

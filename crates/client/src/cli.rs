@@ -55,7 +55,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(args: Args) -> (u8, Option<(Format, Failure)>) {
     let format = Format::of(args.globals.json);
     let zone = jiff::tz::TimeZone::system();
-    let mut output = Output::new(format, zone, io::stdout().lock());
+    let mut output = Output::new(format, zone, io::stdout().lock()).styled(terminal::draws());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
         Err(error) => Err(Failure::new("runtime", format!("could not start: {error}"))),

@@ -91,7 +91,7 @@ impl Client {
         }
         let open = tokio::task::spawn_blocking(move || open(&home, server, options.engine));
         let (store, engine, server) = open.await.map_err(|_| Error::Closed)??;
-        let expiry = store.next_expiry()?;
+        let expiry = store.next_sweep()?;
         let server = match server {
             _ if offline => None,
             None => return Err(Error::NoServer),

@@ -13,6 +13,8 @@ mod logs;
 mod schema;
 mod search;
 mod shelf;
+mod summary;
+mod tidy;
 mod timeline;
 
 #[cfg(test)]
@@ -22,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use engine::Write;
 use rusqlite::{Connection, Transaction, params};
+use types::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -30,6 +33,7 @@ use crate::home::Home;
 pub(crate) use archive::{After, Restored};
 pub use lines::{Line, Quote};
 pub use search::{Found, Search};
+pub use summary::Summary;
 pub use timeline::{Arrival, Arrived, Place};
 
 const FILE: &str = "veche.db";
@@ -51,6 +55,8 @@ pub struct Store {
     home: Home,
     /// The life of the server's store that seqs count in.
     incarnation: u64,
+    /// When it was last looked for what is over.
+    swept: Timestamp,
 }
 
 /// A key and its value.
@@ -80,6 +86,7 @@ impl Store {
             connection,
             home,
             incarnation: 0,
+            swept: Timestamp::default(),
         };
         store.incarnation = logs::incarnation(&store)?;
         store.discard_files()?;
@@ -130,9 +137,7 @@ impl Store {
     /// # Errors
     /// [`Error::WriteStore`]. Everything that was applied is on disk all the same.
     pub fn close(mut self) -> Result<(), Error> {
-        if self.remembered(index::TRACES)? == Some(true) {
-            self.in_transaction(index::tidy)?;
-        }
+        self.tidy_at_the_end()?;
         self.connection
             .close()
             .map_err(|(_, source)| Error::WriteStore(source))

@@ -135,7 +135,12 @@ fn five_devices_of_two_people_share_everything() -> Result<()> {
     work.run(&["block", "boris"])?;
     settle(&[&laptop, &work, &anna, &laptop, &work])?;
     for device in [&anna, &work] {
-        let chats = device.run(&["chats"])?;
+        assert_eq!(
+            device.run(&["chats"])?.len(),
+            1,
+            "what is archived is out of the way"
+        );
+        let chats = device.run(&["chats", "--archived"])?;
         let chat = chats
             .iter()
             .find(|chat| chat["name"] == "Courtyard 7")

@@ -397,6 +397,8 @@ pub enum Setting {
     MutedUntil(Timestamp),
     /// Out of the way.
     Archived(bool),
+    /// First in a list.
+    Pinned(bool),
     /// What is written and not sent yet; empty for nothing.
     Draft(String),
 }
@@ -553,6 +555,8 @@ pub struct ConversationView {
     pub muted_until: Timestamp,
     /// Out of the way.
     pub archived: bool,
+    /// First in a list.
+    pub pinned: bool,
     /// What is written and not sent yet.
     pub draft: String,
     /// How long messages last, in seconds; zero for ever.

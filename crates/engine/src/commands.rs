@@ -222,6 +222,7 @@ fn set(
     match setting {
         Setting::MutedUntil(until) => settings.muted_until_ms = until.as_ms(),
         Setting::Archived(archived) => settings.archived = archived,
+        Setting::Pinned(pinned) => settings.pinned = pinned,
         Setting::Draft(draft) if draft.len() > limits::TEXT_BYTES => {
             return Err(Error::Length {
                 what: "draft",

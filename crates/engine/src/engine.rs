@@ -338,6 +338,7 @@ impl Engine {
             read: conversation.state.read,
             muted_until: Timestamp::from_ms(settings.muted_until_ms),
             archived: settings.archived,
+            pinned: settings.pinned,
             draft: settings.draft,
             timer_secs: conversation.state.timer_secs,
         })

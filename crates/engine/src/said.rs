@@ -110,3 +110,68 @@ impl Said<'_> {
             && room.is_none_or(|room| room == Some(self.conversation))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use content::Uris;
+
+    use super::*;
+
+    const ROOM: ConversationId = ConversationId::new([7; 16]);
+    const ELSEWHERE: ConversationId = ConversationId::new([8; 16]);
+    const AT: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    /// Boris says this in the room.
+    fn line(content: &[u8]) -> Result<Line, Error> {
+        Said {
+            conversation: ROOM,
+            entry_id: EntryId::new([1; 16]),
+            seq: 3,
+            sender: &address("boris@city.example"),
+            at: AT,
+            content,
+        }
+        .line()
+    }
+
+    fn claiming(sender: &str, room: ConversationId) -> Content {
+        let mut content = Content::text([0; 16], "hello");
+        content.extensions.insert_uris(Uris {
+            sender: &content::sender_uri(&address(sender)),
+            room: &content::room_uri(room),
+        });
+        content
+    }
+
+    #[test]
+    fn nobody_claims_to_be_somebody_else_or_elsewhere() {
+        let check = |content: &Content, is_kept: bool| match line(&content.encode()) {
+            Ok(Line::Row(row)) => assert!(is_kept, "{row:?}"),
+            Err(Error::Malformed { sender, conversation }) => {
+                assert!(!is_kept);
+                assert_eq!((sender, conversation), (address("boris@city.example"), ROOM));
+            }
+            _ => panic!("it is a text"),
+        };
+        check(&Content::text([0; 16], "hello"), true);
+        check(&claiming("boris@city.example", ROOM), true);
+        check(&claiming("anna@city.example", ROOM), false);
+        check(&claiming("boris@town.example", ROOM), false);
+        check(&claiming("boris@city.example", ELSEWHERE), false);
+    }
+
+    #[test]
+    fn nothing_lasts_for_longer_than_it_may() {
+        let until = |after: Duration| {
+            let unix_secs = u32::try_from(AT.after(after).as_ms() / 1_000).unwrap();
+            Content::text([0; 16], "hello").expiring(Expiration::At { unix_secs })
+        };
+        assert!(line(&until(EXPIRY).encode()).is_ok());
+        assert!(line(&until(EXPIRY.saturating_add(Duration::from_secs(1))).encode()).is_err());
+        assert!(line(b"no content").is_err());
+    }
+}

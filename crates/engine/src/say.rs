@@ -156,3 +156,48 @@ pub(crate) fn seen_once(core: &mut Core, conversation: ConversationId, message_i
         ..wire::TimelineRow::default()
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use content::{MessageId, Poll};
+    use wire::ConversationStanding as Standing;
+
+    use super::*;
+
+    #[test]
+    fn messages_last_as_long_as_the_conversation_lets_them() {
+        const AT: Timestamp = Timestamp::from_ms(1_800_000_000_999);
+        let id = ConversationId::new([7; 16]);
+        let mut conversation = Conversation::new(id, ConversationKind::Direct, Standing::Active);
+        let target = MessageId::new([1; 32]);
+        let own = Expiration::AfterReading { after_secs: 5 };
+        let poll = Poll {
+            question: "When?".to_owned(),
+            options: vec!["a".to_owned(), "b".to_owned()],
+            is_multiple: false,
+        };
+        let text = || Content::text([0; 16], "hello");
+        let until = |unix_secs| Some(Expiration::At { unix_secs });
+        let check = |conversation: &Conversation, content: Content, expected: Option<Expiration>| {
+            assert_eq!(stamped(conversation, content, AT).expires, expected);
+        };
+        check(&conversation, text(), None);
+        conversation.state.timer_secs = 60;
+        check(&conversation, text(), until(1_800_000_060));
+        check(
+            &conversation,
+            Content::poll([0; 16], &poll).unwrap(),
+            until(1_800_000_060),
+        );
+        check(&conversation, text().expiring(own), Some(own));
+        // What is said about a message goes with it.
+        check(&conversation, text().replacing(target), None);
+        check(&conversation, Content::withdrawal([0; 16], target), None);
+        check(
+            &conversation,
+            Content::reaction([0; 16], target, "👍").unwrap(),
+            None,
+        );
+        check(&conversation, Content::timer([0; 16], 0).unwrap(), None);
+    }
+}

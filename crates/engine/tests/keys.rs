@@ -48,6 +48,7 @@ fn other(name: &str, seed: u8) -> Other {
 
 /// An engine with a server played by hand: the disk never fails, and the directory says what it is told to.
 struct Play {
+    now: Timestamp,
     engine: Engine,
     directory: Vec<Other>,
     frames: VecDeque<wire::ClientFrame>,
@@ -67,6 +68,7 @@ impl Play {
     fn new(directory: Vec<Other>) -> Self {
         let engine = Engine::open(Config { key_package_stock: 1 }, Rng::from_seed([1; 32]), []).unwrap();
         let mut play = Self {
+            now: NOW,
             engine,
             directory,
             frames: VecDeque::new(),
@@ -108,13 +110,13 @@ impl Play {
     }
 
     fn input(&mut self, input: Input) {
-        self.engine.handle(NOW, input);
+        self.engine.handle(self.now, input);
         while let Some(effect) = self.engine.poll() {
             match effect {
-                Effect::Persist { id, .. } => self.engine.handle(NOW, Input::Persisted(id)),
+                Effect::Persist { id, .. } => self.engine.handle(self.now, Input::Persisted(id)),
                 Effect::Connect => {
                     self.engine.handle(
-                        NOW,
+                        self.now,
                         Input::Connected {
                             origin: "http://city.example".into(),
                         },
@@ -129,7 +131,7 @@ impl Play {
                         id: 0,
                         body: Some(Say::Challenge(challenge)),
                     };
-                    self.engine.handle(NOW, Input::Frame(frame));
+                    self.engine.handle(self.now, Input::Frame(frame));
                 }
                 Effect::Send(frame) => self.frames.push_back(frame),
                 Effect::Done(_, outcome) => self.done.push(outcome),
@@ -272,6 +274,45 @@ fn a_changed_account_key_stops_sending_until_it_is_accepted() {
         Some(Ok(Answer::Created { .. }))
     ));
     assert_eq!(play.key_changes.len(), 1, "said once");
+}
+
+#[test]
+fn what_is_to_be_said_later_waits_while_a_key_has_changed() {
+    let boris: Address = "boris@city.example".parse().unwrap();
+    let mut play = Play::new(vec![other("boris", 2)]);
+    assert!(matches!(
+        play.run(say("boris@city.example")),
+        Some(Ok(Answer::Sent { .. }))
+    ));
+    let later = Command::Schedule {
+        to: Target::Person(boris.clone()),
+        content: Box::new(content::Content::text([0; 16], "good morning")),
+        at: NOW.after(types::Duration::from_secs(60)),
+    };
+    assert!(matches!(play.run(later), Some(Ok(Answer::Scheduled { .. }))));
+    play.directory = vec![other("boris", 3)];
+    assert!(matches!(
+        play.run(group_with("boris@city.example")),
+        Some(Err(Error::KeyChanged(_)))
+    ));
+
+    let submits = play.submits;
+    play.now = NOW.after(types::Duration::from_secs(61));
+    play.input(Input::Tick);
+    play.play_on();
+    assert_eq!(play.submits, submits, "nothing was sent");
+    assert_eq!(play.engine.scheduled().len(), 1, "and nothing was forgotten");
+    let wakeup = play.engine.next_wakeup();
+    assert!(wakeup.is_none_or(|at| at > play.now), "nobody is woken for it");
+
+    assert!(matches!(
+        play.run(Command::AcceptKey { address: boris }),
+        Some(Ok(Answer::Done))
+    ));
+    play.input(Input::Tick);
+    play.play_on();
+    assert_eq!(play.submits, submits + 1);
+    assert!(play.engine.scheduled().is_empty());
 }
 
 #[test]

@@ -121,8 +121,12 @@ pub(super) enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// List conversations
-    Chats,
+    /// List conversations, those at the top first, then by when something was said last
+    Chats {
+        /// Those that are out of the way
+        #[arg(long)]
+        archived: bool,
+    },
     /// Show the last lines of a conversation
     History {
         /// Its id, or the other person's address or handle
@@ -183,6 +187,14 @@ pub(super) enum Command {
         /// Its id, or the other person's address or handle
         conversation: String,
         /// Bring it back
+        #[arg(long)]
+        off: bool,
+    },
+    /// Keep a conversation at the top of the list
+    Top {
+        /// Its id, or the other person's address or handle
+        conversation: String,
+        /// Let it go by time again
         #[arg(long)]
         off: bool,
     },

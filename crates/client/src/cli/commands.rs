@@ -134,7 +134,7 @@ async fn perform<W: Write>(
         } => files::save(session, output, (&conversation, &message), &file).await,
         Command::Files { stop } => files::list(session, output, stop.as_deref()).await,
         Command::Inbox { follow, all } => inbox::run(session, output, inbox::Options { follow, all }).await,
-        Command::Chats => chats::list(session, output).await,
+        Command::Chats { archived } => chats::list(session, output, archived).await,
         Command::History { conversation, limit } => {
             chats::history(session, output, &conversation, limit).await
         }
@@ -162,6 +162,7 @@ async fn perform<W: Write>(
         Command::Archive { conversation, off } => {
             settings::archive(session, output, &conversation, !off).await
         }
+        Command::Top { conversation, off } => settings::top(session, output, &conversation, !off).await,
         Command::Draft { conversation, text } => settings::draft(session, output, &conversation, text).await,
         Command::Backup(asked) => backup::run(session, output, asked).await,
         Command::Export { folder } => export::run(session, output, &folder).await,

@@ -16,7 +16,7 @@ use types::{Address, ConversationId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::notice;
-use crate::store::Line;
+use crate::store::{Line, Summary};
 
 pub(super) use backup::{BackupDone, BackupStatus, Drill, History};
 pub(super) use device::{Device, Joined, LinkCode, Linked, Recovered, Revoked, Visitor};
@@ -219,11 +219,21 @@ pub(super) struct Chat {
     pub(super) epoch: u64,
     /// Messages of others that were not read yet, on whichever device.
     pub(super) unread: usize,
+    /// Those of them that mention this person, or everybody.
+    pub(super) mentions: usize,
+    /// When something happened last; nothing when nothing did.
+    pub(super) at_ms: Option<u64>,
+    /// What it was, as in the history.
+    pub(super) last: Option<Box<Object>>,
+    /// It stands first in the list.
+    pub(super) pinned: bool,
     pub(super) muted: bool,
     /// Nothing when it is muted for good, or not.
     pub(super) muted_until_ms: Option<u64>,
     pub(super) archived: bool,
     pub(super) draft: String,
+    /// How long messages last; zero for ever.
+    pub(super) timer_secs: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -266,8 +276,8 @@ impl Object {
         }
     }
 
-    /// A conversation with so many unread messages.
-    pub(super) fn of_view(view: &ConversationView, unread: usize, now: Timestamp) -> Self {
+    /// A conversation in a list.
+    pub(super) fn of_view(view: &ConversationView, summary: &Summary, me: &Address, now: Timestamp) -> Self {
         let muted = view.muted_until > now;
         Self::Chat(Chat {
             conversation: view.id.to_string(),
@@ -285,11 +295,19 @@ impl Object {
                 .collect(),
             waiting: view.waiting,
             epoch: view.epoch,
-            unread,
+            unread: summary.unread,
+            mentions: summary.mentions,
+            at_ms: summary.last.as_ref().map(|_| summary.at.as_ms()),
+            last: summary
+                .last
+                .as_ref()
+                .map(|line| Box::new(Self::of_line(line, me))),
+            pinned: view.pinned,
             muted,
             muted_until_ms: (muted && view.muted_until != FOR_GOOD).then(|| view.muted_until.as_ms()),
             archived: view.archived,
             draft: view.draft.clone(),
+            timer_secs: view.timer_secs,
         })
     }
 }
@@ -306,12 +324,6 @@ pub(super) fn is_news(row: &TimelineRow, me: &Address) -> bool {
 /// Whether there is anything to tell of a row: what was seen once is known to whoever saw it.
 pub(super) fn is_told(row: &TimelineRow) -> bool {
     row.took.is_some() || !matches!(row.body, Some(Body::SeenOnce(_)))
-}
-
-/// Whether a line is a message of somebody else, which one has read or not.
-pub(super) fn is_unread(row: &TimelineRow, read: u64, me: &Address) -> bool {
-    let is_message = !matches!(row.body, Some(Body::Notice(_)));
-    is_message && row.took.is_none() && row.seq > read && is_news(row, me)
 }
 
 /// The id of the conversation that a line belongs to.

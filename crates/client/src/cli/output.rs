@@ -5,6 +5,8 @@ mod cards;
 mod devices;
 mod groups;
 mod message;
+mod preview;
+mod styled;
 
 use std::io::{self, Write};
 
@@ -39,6 +41,8 @@ pub(super) struct Output<W> {
     format: Format,
     zone: TimeZone,
     to: W,
+    /// A terminal draws what is emphasised.
+    is_styled: bool,
     /// What the lines shown last stood under.
     heading: Option<String>,
 }
@@ -49,8 +53,14 @@ impl<W: Write> Output<W> {
             format,
             zone,
             to,
+            is_styled: false,
             heading: None,
         }
+    }
+
+    /// For a terminal, which draws what is emphasised.
+    pub(super) fn styled(self, is_styled: bool) -> Self {
+        Self { is_styled, ..self }
     }
 
     pub(super) const fn is_text(&self) -> bool {

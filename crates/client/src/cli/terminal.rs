@@ -73,6 +73,14 @@ pub(super) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether results go to a terminal that draws what is emphasised, and nobody asked for plain ones (no-color.org).
+pub(super) fn draws() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    io::stdout().is_terminal()
+        && is_set("NO_COLOR").is_none()
+        && is_set("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Puts a question that is answered on the same line.
 pub(super) fn ask(question: &str) {
     // Standard error is not buffered.

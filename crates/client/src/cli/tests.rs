@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use super::object::{Account, Object, Registered, SafetyNumber, Secret};
 use super::output::{Format, Output, write_failure};
+use crate::store::Summary;
 
 const ROOM: ConversationId = ConversationId::new([0xab; 16]);
 /// 2026-03-01 12:34:56 UTC.
@@ -80,6 +81,7 @@ fn view() -> engine::ConversationView {
         read: 0,
         muted_until: Timestamp::default(),
         archived: false,
+        pinned: false,
         draft: String::new(),
         timer_secs: 0,
     }
@@ -87,7 +89,11 @@ fn view() -> engine::ConversationView {
 
 /// The conversation in a list, now.
 fn chat(view: &engine::ConversationView, unread: usize) -> Object {
-    Object::of_view(view, unread, Timestamp::from_ms(AT_MS))
+    let summary = Summary {
+        unread,
+        ..Summary::default()
+    };
+    Object::of_view(view, &summary, &me(), Timestamp::from_ms(AT_MS))
 }
 
 fn shown(format: Format, object: &Object) -> String {
@@ -151,7 +157,7 @@ fn objects() {
         json!({
             "event": "chat", "conversation": room, "kind": "group", "name": "Book club", "peer": null,
             "standing": "active", "waiting": 2, "epoch": 3, "unread": 4, "muted": false, "muted_until_ms": null,
-            "archived": false, "draft": "",
+            "archived": false, "draft": "", "mentions": 0, "at_ms": null, "last": null, "pinned": false, "timer_secs": 0,
             "members": [
                 { "address": "anna@city.example", "role": "owner" },
                 { "address": "boris@city.example", "role": "member" },

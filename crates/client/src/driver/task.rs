@@ -222,7 +222,7 @@ impl Task {
         let done = self.store.begin(move |store| {
             store.apply(&writes)?;
             store.sweep(now)?;
-            store.next_expiry()
+            store.next_sweep()
         });
         Some(Saving { ids, done })
     }

@@ -166,7 +166,7 @@ impl Store {
         Ok(line)
     }
 
-    fn bare_line(&self, arrival: Arrival, row: TimelineRow) -> Result<Line, Error> {
+    pub(super) fn bare_line(&self, arrival: Arrival, row: TimelineRow) -> Result<Line, Error> {
         let id = ::timeline::Bond::of(&row).id;
         let changes = match id {
             Some(id) => {
@@ -200,6 +200,14 @@ impl Store {
         Ok(changes.into_iter().map(|arrived| arrived.row).collect())
     }
 
+    /// When there is something to [`sweep`](Self::sweep) next.
+    ///
+    /// # Errors
+    /// [`Error::ReadStore`].
+    pub fn next_sweep(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(self.next_expiry()?.into_iter().chain(self.next_tidying()?).min())
+    }
+
     /// When the next line's time is over.
     ///
     /// # Errors
@@ -214,18 +222,23 @@ impl Store {
         Ok(next.map(|ms| Timestamp::from_ms(ms.cast_unsigned())))
     }
 
-    /// Takes away every line whose time is over, with everything that was said about it and the files that it brought;
-    /// tells whether there was any.
+    /// Takes away every line whose time is over, with everything that was said about it and the files that it brought,
+    /// and what was left of others in the index; tells whether there was any line.
     ///
     /// # Errors
     /// [`Error::ReadStore`], [`Error::WriteStore`], [`Error::Home`].
     pub fn sweep(&mut self, now: Timestamp) -> Result<bool, Error> {
+        // What was deleted before it is looked at is older than this.
+        self.note_traces()?;
+        self.swept = now;
         let mut swept = false;
         while self.next_expiry()?.is_some_and(|next| next <= now) {
             self.in_transaction(|transaction| sweep_some(transaction, now))?;
             self.discard_files()?;
             swept = true;
         }
+        self.note_traces()?;
+        self.tidy_in_time(now)?;
         Ok(swept)
     }
 }

@@ -10,7 +10,7 @@ use super::{index, local, logs, shelf};
 use crate::Error;
 
 /// Each step brings the tables from the version before to its own, counted from one.
-pub(super) const STEPS: [&str; 3] = [
+pub(super) const STEPS: [&str; 4] = [
     "
     -- What the engine saved, by keys of its own.
     CREATE TABLE state (
@@ -103,6 +103,19 @@ pub(super) const STEPS: [&str; 3] = [
     CREATE INDEX enclosed_rows ON enclosed (arrival);
     CREATE TABLE discarded (blob BLOB PRIMARY KEY) WITHOUT ROWID;
 ",
+    "
+    -- Its row in message_search, whose order is that of time; nothing when it has no words.
+    ALTER TABLE timeline ADD COLUMN words INTEGER;
+    CREATE UNIQUE INDEX timeline_words ON timeline (words) WHERE words IS NOT NULL;
+
+    -- What it does to its conversation in a list: nothing, move it up, or be there to be read.
+    ALTER TABLE timeline ADD COLUMN stir INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE timeline ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+    CREATE INDEX timeline_stir ON timeline (conversation, position, arrival, stir, sender) WHERE stir > 0;
+    -- It mentions somebody.
+    ALTER TABLE timeline ADD COLUMN mentions INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX timeline_mentions ON timeline (conversation, position) WHERE mentions;
+",
 ];
 
 /// The newest version that this program knows.
@@ -163,7 +176,7 @@ fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
 
 /// What understood the rows that are here: all of them are taken anew when it grew.
 const READER: &str = "reader";
-const READER_NOW: i64 = (::timeline::READER as i64) << 16 | search::VERSION as i64;
+const READER_NOW: i64 = (::timeline::READER as i64) << 32 | index::FORM << 16 | search::VERSION as i64;
 
 /// Rows that are looked at together.
 const PAGE: i64 = 1000;
@@ -179,6 +192,7 @@ fn catch_up(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         return Ok(());
     }
     index::empty(transaction)?;
+    transaction.execute("UPDATE timeline SET words = NULL WHERE words IS NOT NULL", [])?;
     transaction.execute("DELETE FROM enclosed", [])?;
     each(
         transaction,

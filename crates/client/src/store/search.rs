@@ -5,7 +5,6 @@ use ::timeline::{Bond, Holding, Kind, State, words_of};
 use rusqlite::params;
 use types::{ConversationId, Timestamp};
 
-use super::timeline::integer;
 use super::{Line, Store, index};
 use crate::Error;
 
@@ -52,15 +51,15 @@ impl Store {
         let Some(wanted) = expression(search, query.as_ref()) else {
             return Ok(Vec::new());
         };
-        // Without this the rows would be read in the order of their conversations, and all of them.
+        // Without CROSS the rows would be read in the order of their conversations, and all of them.
         let sql = "SELECT timeline.arrival, row FROM message_search CROSS JOIN timeline
-                   ON timeline.arrival = message_search.rowid
-                   WHERE message_search MATCH ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY message_search.rowid DESC LIMIT ?4";
-        let since = search.since.map_or(0, |since| integer(since.as_ms()));
-        let until = search.until.map_or(i64::MAX, |until| integer(until.as_ms()));
-        let mut rows = self.lines(sql, params![wanted, since, until, CANDIDATES])?;
-        // What a backup gave back came in another order than it was said.
-        rows.sort_by_key(|arrived| std::cmp::Reverse((arrived.row.at_ms, arrived.arrival)));
+                   ON timeline.words = message_search.rowid
+                   WHERE message_search MATCH ?1 AND message_search.rowid >= ?2 AND message_search.rowid < ?3
+                   ORDER BY message_search.rowid DESC LIMIT ?4";
+        let begin = |time: Timestamp| index::first_of(time.as_ms());
+        let since = search.since.map_or(0, begin);
+        let until = search.until.map_or(i64::MAX, begin);
+        let rows = self.lines(sql, params![wanted, since, until, CANDIDATES])?;
         let mut found: Vec<Found> = Vec::new();
         for arrived in rows {
             if found.len() >= limit {
@@ -140,28 +139,6 @@ fn expression(search: &Search, query: Option<&Query>) -> Option<String> {
         .into_iter()
         .flatten()
         .map(|mark| format!("marks : \"{mark}\""));
-    let mut all: Vec<String> = terms.into_iter().chain(marks).collect();
-    if !all.is_empty() {
-        all.extend(weeks(search));
-    }
+    let all: Vec<String> = terms.into_iter().chain(marks).collect();
     (!all.is_empty()).then(|| all.join(" AND "))
-}
-
-/// The weeks in which it must have been said: without them, all rows with a common word would be read to look at their
-/// times.
-fn weeks(search: &Search) -> Option<String> {
-    if search.since.is_none() && search.until.is_none() {
-        return None;
-    }
-    let week =
-        |time: Option<Timestamp>, otherwise: u64| time.map_or(otherwise, |time| index::week(time.as_ms()));
-    let weeks = week(search.since, 0)..=week(search.until, index::WEEKS);
-    let marks: Vec<String> = weeks
-        .map(|week| format!("\"{}\"", index::of_week(week)))
-        .collect();
-    // An end before the beginning leaves no week.
-    match marks.is_empty() {
-        true => Some("marks : \"none\"".to_owned()),
-        false => Some(format!("marks : ({})", marks.join(" OR "))),
-    }
 }

@@ -8,8 +8,9 @@ use types::Timestamp;
 use types::wire::TimelineRow;
 use types::wire::timeline_row::Body;
 
+use super::index::Words;
 use super::timeline::{Arrival, WAITING, integer};
-use super::{enclosed, index, logs};
+use super::{enclosed, logs, summary};
 
 /// The rows of the conversation that a row belongs to.
 pub(super) struct Rows<'t> {
@@ -55,7 +56,8 @@ impl<'t> Rows<'t> {
     }
 
     fn old(&self, row: &TimelineRow) -> rusqlite::Result<Option<Old>> {
-        let sql = "SELECT arrival, row, incarnation FROM timeline WHERE conversation = ?1 AND entry_id = ?2";
+        let sql =
+            "SELECT arrival, row, incarnation, words FROM timeline WHERE conversation = ?1 AND entry_id = ?2";
         self.transaction
             .prepare_cached(sql)?
             .query_row(params![self.conversation, &row.entry_id[..]], |old| {
@@ -64,6 +66,7 @@ impl<'t> Rows<'t> {
                     arrival: old.get(0)?,
                     row: TimelineRow::decode(bytes.as_slice()).unwrap_or_default(),
                     incarnation: old.get::<_, i64>(2)?.cast_unsigned(),
+                    words: old.get(3)?,
                 })
             })
             .optional()
@@ -131,11 +134,12 @@ impl Shelf for Rows<'_> {
         if let Some(old) = &old {
             forget(self.transaction, old)?;
         }
+        let beside = Beside::of(self.transaction, row, bond)?;
         // With an arrival the line keeps its place among what came; without one SQLite counts on.
         let sql =
             "INSERT OR REPLACE INTO timeline (arrival, conversation, entry_id, seq, position, at_ms, row,
-                   incarnation, closed, message, about, shown, expires_ms)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+                   incarnation, closed, message, about, shown, expires_ms, words, stir, sender, mentions)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
         self.transaction.prepare_cached(sql)?.execute(params![
             arrival,
             self.conversation,
@@ -148,12 +152,14 @@ impl Shelf for Rows<'_> {
             logs::is_closed(row),
             bond.id.as_ref().map(MessageId::as_bytes),
             bond.about.as_ref().map(MessageId::as_bytes),
-            is_line(row, bond),
+            beside.is_line,
             bond.expires.map(|at| integer(Timestamp::as_ms(at))),
+            beside.place,
+            beside.stir,
+            row.sender,
+            beside.mentions,
         ])?;
-        let arrival = self.transaction.last_insert_rowid();
-        index::learn(self.transaction, arrival, row)?;
-        enclosed::learn(self.transaction, arrival, row)
+        beside.learn(self.transaction, self.transaction.last_insert_rowid(), row)
     }
 
     fn erase(&mut self, row: &TimelineRow) -> rusqlite::Result<()> {
@@ -183,11 +189,53 @@ struct Old {
     arrival: Arrival,
     row: TimelineRow,
     incarnation: u64,
+    /// Where its words stand in the index.
+    words: Option<i64>,
+}
+
+/// What is kept beside a row, for finding it.
+struct Beside {
+    is_line: bool,
+    words: Option<Words>,
+    place: Option<i64>,
+    stir: i64,
+    mentions: bool,
+}
+
+impl Beside {
+    fn of(transaction: &Transaction<'_>, row: &TimelineRow, bond: &Bond) -> rusqlite::Result<Self> {
+        let words = Words::of(row);
+        let place = words.as_ref().map(|_| Words::place(transaction, row.at_ms));
+        let is_line = is_line(row, bond);
+        let stir = if is_line { summary::stir(row) } else { 0 };
+        Ok(Self {
+            is_line,
+            place: place.transpose()?,
+            words,
+            stir,
+            mentions: stir == summary::TO_READ && summary::mentions_somebody(row),
+        })
+    }
+
+    /// Puts the row into everything that finds it.
+    fn learn(
+        &self,
+        transaction: &Transaction<'_>,
+        arrival: Arrival,
+        row: &TimelineRow,
+    ) -> rusqlite::Result<()> {
+        if let (Some(words), Some(place)) = (&self.words, self.place) {
+            words.learn(transaction, place)?;
+        }
+        enclosed::learn(transaction, arrival, row)
+    }
 }
 
 /// Takes a line out of everything that finds it.
 fn forget(transaction: &Transaction<'_>, old: &Old) -> rusqlite::Result<()> {
-    index::forget(transaction, old.arrival, &old.row)?;
+    if let (Some(words), Some(place)) = (Words::of(&old.row), old.words) {
+        words.forget(transaction, place)?;
+    }
     enclosed::forget(transaction, old.arrival)
 }
 
@@ -199,17 +247,22 @@ pub(super) fn note(
     row: &TimelineRow,
 ) -> rusqlite::Result<()> {
     let bond = Bond::of(row);
-    let sql = "UPDATE timeline SET row = ?2, message = ?3, about = ?4, shown = ?5, expires_ms = ?6 WHERE arrival = ?1";
+    let beside = Beside::of(transaction, row, &bond)?;
+    let sql = "UPDATE timeline SET row = ?2, message = ?3, about = ?4, shown = ?5, expires_ms = ?6, words = ?7, stir = ?8,
+               sender = ?9, mentions = ?10 WHERE arrival = ?1";
     transaction.prepare_cached(sql)?.execute(params![
         arrival,
         row.encode_to_vec(),
         bond.id.as_ref().map(MessageId::as_bytes),
         bond.about.as_ref().map(MessageId::as_bytes),
-        is_line(row, &bond),
+        beside.is_line,
         bond.expires.map(|at| integer(Timestamp::as_ms(at))),
+        beside.place,
+        beside.stir,
+        row.sender,
+        beside.mentions,
     ])?;
-    index::learn(transaction, arrival, row)?;
-    enclosed::learn(transaction, arrival, row)
+    beside.learn(transaction, arrival, row)
 }
 
 /// People see it as a line of its own.

@@ -1,4 +1,6 @@
 mod kinds;
+mod summaries;
+mod time;
 
 use engine::Write;
 use prost::Message as _;

@@ -84,8 +84,8 @@ pub(in crate::cli) enum Talk {
     Vote {
         #[command(flatten)]
         which: Which,
-        /// Numbers of what you choose; without any, your vote is taken back
-        choices: Vec<u8>,
+        /// What you choose, by number or by what it says; without any, your vote is taken back
+        choices: Vec<String>,
     },
     /// End a poll of yours
     Close {

@@ -1,35 +1,50 @@
 //! `veche chats`, `veche history` and `veche whoami`: what is on this device.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use engine::{Command, ConversationView};
+use types::ConversationId;
 use types::wire::{ConversationStanding, TimelineRow};
-use types::{Address, ConversationId};
 
 use super::{End, show};
 use crate::cli::failure::Failure;
-use crate::cli::object::{self, Account, Object};
+use crate::cli::object::{Account, Object};
 use crate::cli::output::Output;
 use crate::cli::session::{Patience, Session};
 use crate::cli::{names, safe_text, terminal};
-use crate::store::Place;
+use crate::store::Summary;
 use crate::system;
 
-/// Lines that are looked at together.
-const PAGE: usize = 500;
-
-pub(super) async fn list<W: Write>(session: &mut Session, output: &mut Output<W>) -> Result<End, Failure> {
+pub(super) async fn list<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    archived: bool,
+) -> Result<End, Failure> {
     let me = session.me().await?;
     sync_or_say(session).await;
-    let mut views = session.client.conversations().await?;
-    views.sort_by_key(|view| (rank(view), title(view)));
-    if views.is_empty() {
-        output.remark("no conversations yet; `veche send SOMEBODY TEXT` begins one")?;
+    let views = session.client.conversations().await?;
+    let (shown, others): (Vec<_>, Vec<_>) = views.into_iter().partition(|view| view.archived == archived);
+    let read: Vec<(ConversationId, u64)> = shown.iter().map(|view| (view.id, view.read)).collect();
+    let of_me = me.clone();
+    let summaries = session
+        .client
+        .ask_store(move |store| store.summaries(&read, &of_me))
+        .await?;
+    let mut chats: Vec<(ConversationView, Summary)> = shown.into_iter().zip(summaries).collect();
+    chats.sort_by_cached_key(|(view, summary)| (!view.pinned, Reverse(summary.at), title(view)));
+    let now = system::now();
+    for (view, summary) in &chats {
+        output.show(&Object::of_view(view, summary, &me, now))?;
     }
-    for view in &views {
-        let unread = unread(session, view, &me).await?;
-        output.show(&Object::of_view(view, unread, system::now()))?;
+    match (chats.len(), others.len()) {
+        (0, 0) => output.remark("no conversations yet; `veche send SOMEBODY TEXT` begins one")?,
+        (0, _) if archived => output.remark("no conversation is archived")?,
+        (_, out @ 1..) if !archived => {
+            output.remark(&format!("{out} out of the way: `veche chats --archived`"))?;
+        }
+        _ => {}
     }
     output.flush()?;
     Ok(End::Done)
@@ -121,33 +136,6 @@ fn title(view: &ConversationView) -> String {
         Some(peer) => peer.to_string(),
         None if view.name.is_empty() => "a group without a name".to_owned(),
         None => safe_text::line(&view.name),
-    }
-}
-
-/// Requests first, what is out of the way or over last.
-fn rank(view: &ConversationView) -> u8 {
-    match view.standing {
-        ConversationStanding::Request => 0,
-        ConversationStanding::Ended => 3,
-        _ if view.archived => 2,
-        _ => 1,
-    }
-}
-
-/// Messages of others that were not read yet.
-async fn unread(session: &Session, view: &ConversationView, me: &Address) -> Result<usize, Failure> {
-    let mut place = Place::after_seq(view.read);
-    let mut unread = 0;
-    loop {
-        let (rows, after) = session.client.lines_after(view.id, place, PAGE).await?;
-        if rows.is_empty() {
-            return Ok(unread);
-        }
-        unread += rows
-            .iter()
-            .filter(|row| object::is_unread(row, view.read, me))
-            .count();
-        place = after;
     }
 }
 

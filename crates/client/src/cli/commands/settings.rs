@@ -1,4 +1,4 @@
-//! `veche mute`, `archive` and `draft`: how a conversation is treated, on all devices of the account.
+//! `veche mute`, `archive`, `top` and `draft`: how a conversation is treated, on all devices of the account.
 
 use std::io::Write;
 
@@ -56,6 +56,26 @@ pub(super) async fn archive<W: Write>(
     let conversation = find(session, conversation).await?;
     let said = if archived { "archived" } else { "brought back" };
     let setting = Setting::Archived(archived);
+    let command = Command::Set {
+        conversation,
+        setting,
+    };
+    ask_and_say(session, output, command, said).await
+}
+
+pub(super) async fn top<W: Write>(
+    session: &mut Session,
+    output: &mut Output<W>,
+    conversation: &str,
+    pinned: bool,
+) -> Result<End, Failure> {
+    let conversation = find(session, conversation).await?;
+    let said = if pinned {
+        "kept at the top"
+    } else {
+        "not at the top any more"
+    };
+    let setting = Setting::Pinned(pinned);
     let command = Command::Set {
         conversation,
         setting,

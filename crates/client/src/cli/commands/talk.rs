@@ -115,8 +115,14 @@ async fn say_about<W: Write>(
     session: &mut Session,
     output: &mut Output<W>,
     spot: &Spot,
-    content: Content,
+    mut content: Content,
 ) -> Result<End, Failure> {
+    // Whoever does not have the message keeps nothing about it for longer than it lasts.
+    if !matches!(content.body(), content::Body::Withdrawal) {
+        content.expires = spot.message.expires.map(|at| Expiration::At {
+            unix_secs: u32::try_from(at.as_ms() / 1_000).unwrap_or(u32::MAX),
+        });
+    }
     say(session, output, Target::Conversation(spot.conversation), content).await
 }
 
@@ -136,9 +142,6 @@ async fn edit<W: Write>(
     }
     let mut content = Content::text([0; 16], text).replacing(spot.id());
     content.in_reply_to = before.in_reply_to;
-    content.expires = spot.message.expires.map(|at| Expiration::At {
-        unix_secs: u32::try_from(at.as_ms() / 1_000).unwrap_or(u32::MAX),
-    });
     content.extensions = before.extensions.clone();
     say_about(session, output, spot, content).await
 }

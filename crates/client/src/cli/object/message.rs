@@ -1,5 +1,6 @@
 //! Messages as they stand, and what changes them.
 
+use content::markdown::{self, Span};
 use content::{Body, Content, MessageId};
 use engine::ScheduledView;
 use serde::Serialize;
@@ -21,6 +22,9 @@ pub(in crate::cli) struct Message {
     #[serde(flatten)]
     pub(in crate::cli) ids: Ids,
     pub(in crate::cli) text: String,
+    /// What parts of the text are, for whoever shows it.
+    #[serde(skip)]
+    pub(in crate::cli) spans: Vec<Span>,
     #[serde(flatten)]
     pub(in crate::cli) more: More,
 }
@@ -216,10 +220,25 @@ fn of_told(line: &Line, content: &Content, text: String, mut more: More) -> Obje
             Object::Message(Message {
                 place,
                 ids,
+                spans: if text.is_empty() {
+                    Vec::new()
+                } else {
+                    spans(content)
+                },
                 text,
                 more,
             })
         }
+    }
+}
+
+fn spans(content: &Content) -> Vec<Span> {
+    match content.body() {
+        Body::Message(message) => match message.text.filter(|text| text.is_markdown) {
+            Some(text) => markdown::format(text.text).spans,
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-use super::size;
+use super::{lasting, preview, size};
 use crate::cli::object::{Account, Chat, Exported, Files, Member, Registered, SafetyNumber};
 use crate::cli::safe_text;
 
@@ -70,10 +70,7 @@ fn word_box(words: &str) -> String {
     format!("┌{bar}┐\n{}\n└{bar}┘", lines.join("\n"))
 }
 
-/// Characters of a draft that a list shows.
-const DRAFT: usize = 60;
-
-pub(super) fn chat(chat: &Chat, time: impl FnOnce(u64) -> String) -> String {
+pub(super) fn chat(chat: &Chat, time: impl Fn(u64) -> String) -> String {
     let title = match &chat.peer {
         Some(peer) => safe_text::line(peer),
         None if chat.name.is_empty() => "a group without a name".to_owned(),
@@ -91,34 +88,40 @@ pub(super) fn chat(chat: &Chat, time: impl FnOnce(u64) -> String) -> String {
         1 => lines.push("    1 thing waits to be sent".to_owned()),
         waiting => lines.push(format!("    {waiting} things wait to be sent")),
     }
-    let marks = marks(chat, time);
+    let marks = marks(chat, &time);
     if !marks.is_empty() {
         lines.push(format!("    {}", marks.join(", ")));
+    }
+    if let (Some(at_ms), Some(last)) = (chat.at_ms, chat.last.as_deref().and_then(preview::preview)) {
+        lines.push(format!("    {} {last}", time(at_ms)));
     }
     if !chat.draft.is_empty() {
         lines.push(format!(
             "    begun and not sent: {}",
-            cut(&safe_text::line(&chat.draft))
+            preview::cut(&safe_text::line(&chat.draft))
         ));
     }
     lines.join("\n")
 }
 
 fn marks(chat: &Chat, time: impl FnOnce(u64) -> String) -> Vec<String> {
-    let unread = (chat.unread > 0).then(|| format!("{} unread", chat.unread));
+    let pinned = chat.pinned.then(|| "at the top".to_owned());
+    let unread = (chat.unread > 0).then(|| match chat.mentions {
+        0 => format!("{} unread", chat.unread),
+        1 => format!("{} unread, 1 of which mentions you", chat.unread),
+        mentions => format!("{} unread, {mentions} of which mention you", chat.unread),
+    });
     let muted = match chat.muted_until_ms {
         Some(until) => Some(format!("muted until {}", time(until))),
         None => chat.muted.then(|| "muted".to_owned()),
     };
     let archived = chat.archived.then(|| "archived".to_owned());
-    [unread, muted, archived].into_iter().flatten().collect()
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(DRAFT) {
-        Some((end, _)) => format!("{} …", &text[..end]),
-        None => text.to_owned(),
-    }
+    let timer =
+        (chat.timer_secs > 0).then(|| format!("messages disappear after {}", lasting(chat.timer_secs)));
+    [pinned, unread, muted, archived, timer]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn members(members: &[Member]) -> String {

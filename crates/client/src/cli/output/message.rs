@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::styled::styled;
 use super::{Output, size};
 use crate::cli::object::{Change, File, Hit, Ids, Message, Place, Scheduled, Settled, Stub};
 use crate::cli::safe_text;
@@ -16,14 +17,7 @@ impl<W: std::io::Write> Output<W> {
     pub(super) fn message(&self, message: &Message) -> String {
         let (place, ids, more) = (&message.place, &message.ids, &message.more);
         let who = self.who(place, ids, more);
-        let said = match (&more.poll, more.once) {
-            (_, true) if message.text.is_empty() => {
-                "something to be seen once; `veche see` shows it, and then it is gone".to_owned()
-            }
-            (Some(poll), _) => poll_lines(poll),
-            (None, _) => said_lines(message),
-        };
-        format!("{who}: {said}{}", below(more))
+        format!("{who}: {}{}", said(message, self.is_styled), below(more))
     }
 
     pub(super) fn file(&self, file: &File) -> String {
@@ -124,11 +118,26 @@ impl<W: std::io::Write> Output<W> {
     }
 }
 
-fn said_lines(message: &Message) -> String {
+/// What a message says, in lines; for a terminal, which draws what is emphasised, or not.
+pub(super) fn said(message: &Message, is_styled: bool) -> String {
+    match (&message.more.poll, message.more.once) {
+        (_, true) if message.text.is_empty() => {
+            "something to be seen once; `veche see` shows it, and then it is gone".to_owned()
+        }
+        (Some(poll), _) => poll_lines(poll),
+        (None, _) => said_lines(message, is_styled),
+    }
+}
+
+fn said_lines(message: &Message, is_styled: bool) -> String {
     let more = &message.more;
     let mut said: Vec<String> = Vec::new();
     if !message.text.is_empty() {
-        said.push(safe_text::lines(&message.text).replace('\n', DEEPER));
+        let text = match is_styled {
+            true => styled(&message.text, &message.spans),
+            false => safe_text::lines(&message.text),
+        };
+        said.push(text.replace('\n', DEEPER));
     }
     said.extend(more.files.iter().map(attached));
     said.extend(more.contacts.iter().map(contact));
@@ -188,7 +197,7 @@ fn poll_lines(poll: &Poll) -> String {
     lines
 }
 
-fn attached(file: &Attached) -> String {
+pub(super) fn attached(file: &Attached) -> String {
     let (name, size) = (safe_text::line(&file.name), size(file.size));
     let played = |what: &str| {
         let secs = file.duration_ms.div_ceil(1000);
@@ -273,7 +282,7 @@ fn emphasised(hit: &Hit) -> String {
 }
 
 /// Whoever it is, without the realm.
-fn handle(address: &str) -> String {
+pub(super) fn handle(address: &str) -> String {
     safe_text::line(address.split('@').next().unwrap_or(address))
 }
 

@@ -141,6 +141,14 @@ fn marks_of_chats() {
     );
     check(0, |view| view.muted_until = Timestamp::from_ms(AT_MS - HOUR), "");
     check(
+        0,
+        |view| {
+            view.pinned = true;
+            view.timer_secs = 3_600;
+        },
+        "at the top, messages disappear after 1 hour",
+    );
+    check(
         1,
         |view| {
             view.muted_until = super::super::object::FOR_GOOD;
@@ -256,5 +264,36 @@ fn the_rest() {
         },
         "Not sent yet: could not reach http://s: refused. It is kept on this device and goes out at the next run, for \
          example of `veche inbox`.",
+    );
+}
+
+#[test]
+fn what_was_last_said_is_told_in_a_list() {
+    let check = |row: TimelineRow, mentions: usize, expected: &str| {
+        let view = engine::ConversationView { waiting: 0, ..view() };
+        let summary = Summary {
+            at: Timestamp::from_ms(AT_MS),
+            last: Some(crate::store::Line::alone(row)),
+            unread: 3,
+            mentions,
+        };
+        let text = as_text(&Object::of_view(
+            &view,
+            &summary,
+            &me(),
+            Timestamp::from_ms(AT_MS),
+        ));
+        let lines: Vec<&str> = text.lines().skip(3).map(str::trim).collect();
+        assert_eq!(lines.join("|"), expected);
+    };
+    check(
+        said("one\ntwo \u{1b}[2J"),
+        1,
+        "3 unread, 1 of which mentions you|2026-03-01 12:34 boris: one two \u{fffd}[2J",
+    );
+    check(
+        row(Body::Notice(notice(NoticeKind::Renamed, &[], "Chess"))),
+        2,
+        "3 unread, 2 of which mention you|2026-03-01 12:34 boris@city.example named the group \"Chess\"",
     );
 }

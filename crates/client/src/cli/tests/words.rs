@@ -298,24 +298,3 @@ fn what_is_news() {
     // It is about another device of the same person.
     check(by_me(NoticeKind::HistoryDiffers), true);
 }
-
-#[test]
-fn what_is_unread() {
-    let check = |row: TimelineRow, expected: bool| {
-        assert_eq!(object::is_unread(&row, 6, &me()), expected, "{row:?}");
-    };
-    let at = |seq: u64, row: TimelineRow| TimelineRow { seq, ..row };
-    check(at(7, said("x")), true);
-    check(at(6, said("x")), false);
-    check(at(0, said("x")), false);
-    check(at(7, row(Body::Undecryptable(true))), true);
-    check(
-        at(7, row(Body::Notice(notice(NoticeKind::Added, &[], "")))),
-        false,
-    );
-    let own = TimelineRow {
-        sender: me().to_string(),
-        ..at(7, said("x"))
-    };
-    check(own, false);
-}

@@ -171,6 +171,37 @@ fn what_is_over_takes_everything_with_it_and_does_not_come_back() {
     assert!(store.changes(ROOM, id).unwrap().is_empty());
 }
 
+/// A device that never had the message, or has lost it to its time, keeps nothing of its edits either.
+#[test]
+fn an_edit_whose_message_never_comes_goes_when_its_time_is_over() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = Store::open(home.path()).unwrap();
+    let until = Expiration::At { unix_secs: 3_600 };
+    let (never_came, _) = row_of(1, 0, &Content::text(salt(1), "first wording").expiring(until));
+    let edit = |seq: u64, of: MessageId| {
+        let content = Content::text(salt(seq), "second wording")
+            .replacing(of)
+            .expiring(until);
+        row_of(seq, 0, &content).1
+    };
+    add(&mut store, &[edit(2, never_came)]);
+    assert_eq!(
+        found(&store, "wording"),
+        [0; 0],
+        "it is seen with its message only"
+    );
+    assert_eq!(store.changes(ROOM, never_came).unwrap().len(), 1);
+    assert!(store.sweep(Timestamp::from_ms(HOUR)).unwrap());
+    assert!(store.changes(ROOM, never_came).unwrap().is_empty());
+
+    let (came, row) = row_of(3, 0, &Content::text(salt(3), "third wording").expiring(until));
+    add(&mut store, &[row]);
+    assert!(store.sweep(Timestamp::from_ms(HOUR)).unwrap());
+    add(&mut store, &[edit(4, came)]);
+    assert!(store.changes(ROOM, came).unwrap().is_empty(), "it comes too late");
+    assert!(messages(&store).is_empty());
+}
+
 #[test]
 fn nothing_of_what_was_withdrawn_is_left_in_any_file() {
     let home = tempfile::tempdir().unwrap();

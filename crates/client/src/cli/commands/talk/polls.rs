@@ -32,7 +32,7 @@ pub(super) async fn vote<W: Write>(
     session: &mut Session,
     output: &mut Output<W>,
     spot: &Spot,
-    choices: &[u8],
+    choices: &[String],
 ) -> Result<End, Failure> {
     let poll = open_poll(spot)?;
     if !poll.is_multiple && choices.len() > 1 {
@@ -41,17 +41,8 @@ pub(super) async fn vote<W: Write>(
             "only one answer may be chosen in this poll",
         ));
     }
-    let is_there = |choice: &u8| (1..=poll.choices.len()).contains(&usize::from(*choice));
-    if let Some(choice) = choices.iter().find(|choice| !is_there(choice)) {
-        return Err(Failure::argument(
-            "no_choice",
-            format!(
-                "this poll has no answer {choice}: they are 1 to {}",
-                poll.choices.len()
-            ),
-        ));
-    }
-    let options: Vec<u8> = choices.iter().map(|choice| choice - 1).collect();
+    let options = choices.iter().map(|choice| chosen(choice, poll));
+    let options = options.collect::<Result<Vec<u8>, Failure>>()?;
     let content = Content::vote([0; 16], spot.id(), &options).map_err(engine::Error::from);
     say_about(session, output, spot, content.map_err(crate::Error::from)?).await
 }
@@ -66,6 +57,33 @@ pub(super) async fn close<W: Write>(
     say_about(session, output, spot, Content::poll_end([0; 16], spot.id())).await
 }
 
+/// What somebody means, counted from zero: a number of an answer, or else what it says.
+fn chosen(choice: &str, poll: &Tally) -> Result<u8, Failure> {
+    let count = poll.choices.len();
+    let number = choice.parse().ok().filter(|number| (1..=count).contains(number));
+    let is_same = |text: &str| text.trim().to_lowercase() == choice.trim().to_lowercase();
+    let with = |is_it: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        (0..count).filter(|at| is_it(&poll.choices[*at].text)).collect()
+    };
+    let exactly = with(&|text| text == choice);
+    let found = match (number, exactly.is_empty()) {
+        (Some(number), _) => vec![number - 1],
+        (None, false) => exactly,
+        (None, true) => with(&is_same),
+    };
+    match found[..] {
+        [one] => Ok(u8::try_from(one).unwrap_or(u8::MAX)),
+        [] => Err(Failure::argument(
+            "no_choice",
+            format!("this poll has no answer {choice}: they are 1 to {count}"),
+        )),
+        _ => Err(Failure::argument(
+            "no_choice",
+            format!("more than one answer reads {choice}: name it by its number"),
+        )),
+    }
+}
+
 fn open_poll(spot: &Spot) -> Result<&Tally, Failure> {
     let poll = spot.message.poll.as_ref();
     let poll = poll.ok_or_else(|| Failure::new("not_a_poll", "this message is no poll"))?;
@@ -76,4 +94,42 @@ fn open_poll(spot: &Spot) -> Result<&Tally, Failure> {
         ));
     }
     Ok(poll)
+}
+
+#[cfg(test)]
+mod tests {
+    use timeline::Choice;
+
+    use super::*;
+
+    #[test]
+    fn answers_are_named_by_number_or_by_what_they_say() {
+        let poll = Tally {
+            question: "When?".to_owned(),
+            choices: ["Today", "завтра", "1", "7", "tea", "Tea", "same", "same"]
+                .map(|text| Choice {
+                    text: text.to_owned(),
+                    voters: Vec::new(),
+                })
+                .into(),
+            is_multiple: false,
+            is_over: false,
+        };
+        let check = |choice: &str, expected: Option<u8>| {
+            let chosen = chosen(choice, &poll);
+            assert_eq!(chosen.as_ref().ok().copied(), expected, "{choice}");
+            assert!(expected.is_some() || chosen.is_err_and(|failure| failure.code == "no_choice"));
+        };
+        check("1", Some(0));
+        check("7", Some(6));
+        check("today", Some(0));
+        check(" ЗАВТРА ", Some(1));
+        check("Tea", Some(5));
+        check("tEA", None);
+        check("same", None);
+        check("0", None);
+        check("9", None);
+        check("yesterday", None);
+        check("", None);
+    }
 }
