@@ -128,12 +128,9 @@ impl Link {
 
     /// Nothing is awaited but the fate of what was submitted.
     pub(crate) fn is_settled(&self) -> bool {
-        self.requests.values().all(|(_, request, _)| {
-            matches!(
-                request,
-                Request::Submit(..) | Request::Publish(_) | Request::Transfer(..)
-            )
-        })
+        self.requests
+            .values()
+            .all(|(_, request, _)| matches!(request, Request::Submit(..) | Request::Transfer(..)))
     }
 
     pub(crate) fn connect_soon(&mut self, now: Timestamp) {
