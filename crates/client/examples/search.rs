@@ -146,6 +146,8 @@ fn searches() -> [(&'static str, Search); 12] {
 
 /// Deletes a message, and lets a day go by.
 fn tidy(store: &mut Store) -> Result<(), client::Error> {
+    let now = Timestamp::from_ms(BEGIN_MS);
+    store.sweep(now)?;
     let first = row(0);
     let salt = u128::MAX.to_le_bytes();
     let Some(Body::Said(said)) = &first.body else {
@@ -158,7 +160,6 @@ fn tidy(store: &mut Store) -> Result<(), client::Error> {
         &Content::withdrawal(salt, id),
         MESSAGES * CHATS,
     ))])?;
-    let now = Timestamp::from_ms(BEGIN_MS);
     store.sweep(now)?;
     let due = store.next_sweep()?.unwrap_or(now);
     let begin = Instant::now();

@@ -132,6 +132,55 @@ fn what_is_said_about_messages_is_seen_on_both_sides() -> Result<()> {
     Ok(())
 }
 
+/// The list goes by time, with what is kept at the top first and what is archived apart, on all of a person's devices.
+#[test]
+fn conversations_are_listed_by_what_happened_last() -> Result<()> {
+    let Town {
+        server,
+        folder,
+        anna,
+        boris,
+    } = town()?;
+    let vera = Person::register(&server, folder.path(), "vera")?;
+    let peers = |person: &Person, arguments: &[&str]| -> Result<Vec<Value>> {
+        let chats = person.run(&[&["chats"], arguments].concat())?;
+        Ok(chats.into_iter().map(|chat| chat["peer"].clone()).collect())
+    };
+    anna.send("boris", "first")?;
+    vera.send("anna", "second")?;
+    assert_eq!(peers(&anna, &[])?, [vera.address.as_str(), &boris.address]);
+    boris.inbox()?;
+    let mention = say(&boris, &["send", "anna", "*third*", "--mention", "anna"])?;
+    assert_eq!(peers(&anna, &[])?, [boris.address.as_str(), &vera.address]);
+    let chats = anna.run(&["chats"])?;
+    let seen = |chat: &Value| (chat["unread"].clone(), chat["mentions"].clone());
+    assert_eq!(seen(&chats[0]), (json!(1), json!(1)), "{}", chats[0]);
+    assert_eq!(seen(&chats[1]), (json!(1), json!(0)), "{}", chats[1]);
+    assert_eq!(chats[0]["last"]["message_id"], mention.as_str());
+    assert_eq!(chats[0]["at_ms"], chats[0]["last"]["at_ms"]);
+
+    let laptop = anna.link(&server, folder.path(), "laptop", Shows::Existing, &[])?;
+    anna.run(&["top", "vera"])?;
+    for device in [&anna, &laptop] {
+        until("following the person's devices", || {
+            Ok(peers(device, &[])? == [vera.address.as_str(), &boris.address])
+        })?;
+    }
+    assert_eq!(laptop.run(&["chats"])?[0]["pinned"], true);
+    laptop.run(&["top", "vera", "--off"])?;
+    anna.run(&["archive", "boris"])?;
+    assert_eq!(peers(&anna, &["--archived"])?, [boris.address.as_str()]);
+    until("following the other way round", || {
+        anna.inbox()?;
+        let chats = anna.run(&["chats"])?;
+        Ok(chats.len() == 1 && chats[0]["pinned"] == false)
+    })?;
+    say(&boris, &["delete", "anna", &mention])?;
+    let archived = anna.run(&["chats", "--archived"])?;
+    assert_eq!(archived[0]["last"]["event"], "withdrawn", "{archived:?}");
+    Ok(())
+}
+
 #[test]
 fn polls_are_counted_alike_and_end() -> Result<()> {
     let Town {
@@ -142,10 +191,11 @@ fn polls_are_counted_alike_and_end() -> Result<()> {
     } = town()?;
     let poll = say(&anna, &["poll", "boris", "When?", "Today", "Tomorrow"])?;
     say(&boris, &["vote", "anna", &poll, "1"])?;
-    say(&boris, &["vote", "anna", &poll, "2"])?;
+    say(&boris, &["vote", "anna", &poll, "tomorrow"])?;
     say(&anna, &["vote", "boris", &poll, "2"])?;
     assert_eq!(code(boris.run(&["vote", "anna", &poll, "1", "2"])), "one_choice");
     assert_eq!(code(boris.run(&["vote", "anna", &poll, "3"])), "no_choice");
+    assert_eq!(code(boris.run(&["vote", "anna", &poll, "never"])), "no_choice");
     assert_eq!(code(boris.run(&["close", "anna", &poll])), "not_yours");
     say(&anna, &["close", "boris", &poll])?;
     assert_eq!(code(boris.run(&["vote", "anna", &poll, "1"])), "poll_over");

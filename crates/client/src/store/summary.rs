@@ -31,7 +31,8 @@ pub struct Summary {
 }
 
 impl Store {
-    /// What a list shows of conversations, each with the seq up to which it was read, to the person who is called `me`.
+    /// What a list shows of conversations, each with the seq up to which it was read, to the person who is called `me`:
+    /// in the order of ids, in which the index is read fastest.
     ///
     /// # Errors
     /// [`Error::ReadStore`], [`Error::Damaged`].
