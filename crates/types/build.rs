@@ -3,11 +3,12 @@
 use std::error::Error;
 
 const ROOT: &str = "../../proto";
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "veche/v1/identity.proto",
     "veche/v1/entry.proto",
     "veche/v1/account.proto",
     "veche/v1/stream.proto",
+    "veche/v1/signal.proto",
     "veche/v1/state.proto",
     "veche/v1/backup.proto",
 ];

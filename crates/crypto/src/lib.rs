@@ -16,6 +16,7 @@ mod recovery;
 mod rng;
 mod safety_number;
 mod session;
+mod signal;
 mod succession;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -32,6 +33,7 @@ pub use recovery::{RecoveryKey, SealedAccountKey};
 pub use rng::Rng;
 pub use safety_number::SafetyNumber;
 pub use session::{DeletionProof, LoginProof, RecoveryProof, RegisterProof};
+pub use signal::{SignalPlace, SignalSecret};
 pub use succession::{IssueSuccession, Succession};
 
 /// Why something from outside was not accepted.
@@ -75,6 +77,9 @@ pub enum Error {
     /// Another file, another piece of it, or changed.
     #[error("this part of the file is not what its sender put there")]
     File,
+    /// Another leaf's, of elsewhere, or changed.
+    #[error("this signal was not made where it came from")]
+    Signal,
     /// Not what a code of a link looks like.
     #[error("this is no code for linking a device; check it character by character")]
     LinkCode,

@@ -176,6 +176,7 @@ impl Accepted<'_> {
         for (device, after) in &self.leavers {
             cells.push((member(device), at_seq(&Membership::left_prefix(*after))));
             cells.push((of_device(device), None));
+            cells.push((cells::signal(conversation, *device), None));
         }
         for device in self.joiners.iter().chain(&self.comer) {
             cells.push((member(device), at_seq(&Membership::joined_prefix())));

@@ -88,6 +88,15 @@ pub(crate) fn invites_of(conversation: ConversationId) -> Key {
     key(&[b"invite/", conversation.as_bytes(), b"/"])
 }
 
+/// The signal that is kept of a device: its epoch, then what is sealed.
+pub(crate) fn signal(conversation: ConversationId, device: DeviceId) -> Key {
+    key(&[&signals(conversation), device.as_bytes()])
+}
+
+pub(crate) fn signals(conversation: ConversationId) -> Key {
+    key(&[b"signal/", conversation.as_bytes(), b"/"])
+}
+
 /// MLSMessage(GroupInfo) of the current epoch.
 pub(crate) fn group_info(conversation: ConversationId) -> Key {
     key(&[b"info/", conversation.as_bytes()])

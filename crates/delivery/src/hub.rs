@@ -1,12 +1,12 @@
 //! Live fan-out: who must be told that a log has grown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
-use types::LogId;
+use types::{LogId, limits, wire};
 
 use crate::lock;
 
@@ -42,6 +42,7 @@ struct Bell {
 struct BellState {
     followed: BTreeSet<LogId>,
     grown: BTreeSet<LogId>,
+    signals: VecDeque<(LogId, wire::Signal)>,
     rung: bool,
 }
 
@@ -64,6 +65,16 @@ impl Hub {
             bell.ring(Some(log));
         }
     }
+
+    /// Tells everybody who follows `log`, now or never, except the one with this doorbell.
+    pub(crate) fn signal(&self, log: LogId, signal: &wire::Signal, but: &Doorbell) {
+        let listeners = lock(&self.0);
+        for (id, bell) in listeners.by_log.get(&log).into_iter().flatten() {
+            if *id != but.id {
+                bell.signal(log, signal.clone());
+            }
+        }
+    }
 }
 
 impl Doorbell {
@@ -80,6 +91,7 @@ impl Doorbell {
         let mut state = lock(&self.bell.state);
         state.followed.remove(&log);
         state.grown.remove(&log);
+        state.signals.retain(|(from, _)| *from != log);
         drop(state);
         self.forget([log]);
     }
@@ -114,6 +126,12 @@ impl Doorbell {
         std::mem::take(&mut state.grown)
     }
 
+    /// What was signalled in logs that are followed since this was last asked, the newest of it.
+    pub fn take_signals(&self) -> Vec<wire::Signal> {
+        let mut state = lock(&self.bell.state);
+        state.signals.drain(..).map(|(_, signal)| signal).collect()
+    }
+
     fn forget(&self, logs: impl IntoIterator<Item = LogId>) {
         let mut listeners = lock(&self.hub.0);
         for log in logs {
@@ -145,6 +163,21 @@ impl Ringer {
 }
 
 impl Bell {
+    fn signal(&self, log: LogId, signal: wire::Signal) {
+        let mut state = lock(&self.state);
+        // It was left between the look at who follows and this.
+        if !state.followed.contains(&log) {
+            return;
+        }
+        if state.signals.len() >= limits::SIGNALS_WAITING {
+            state.signals.pop_front();
+        }
+        state.signals.push_back((log, signal));
+        state.rung = true;
+        drop(state);
+        self.waker.wake();
+    }
+
     fn ring(&self, log: Option<LogId>) {
         let mut state = lock(&self.state);
         state.grown.extend(log);

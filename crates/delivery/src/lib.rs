@@ -19,6 +19,7 @@ mod read;
 mod refusal;
 mod registry;
 mod revocation;
+mod signals;
 mod speech;
 mod submit;
 mod sweep;

@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::engine::Engine;
 use crate::link::{Phase, Request};
 use crate::session::will_pass;
-use crate::{Error, Event, history, membership, outbox, receive, rejoin};
+use crate::{Error, Event, history, membership, outbox, receive, rejoin, signals};
 
 impl Engine {
     pub(crate) fn frame(&mut self, frame: wire::ServerFrame) -> Result<(), Error> {
@@ -25,6 +25,7 @@ impl Engine {
             ServerBody::Entries(entries) => self.entries(entries),
             ServerBody::Trimmed(trimmed) => self.trimmed(&trimmed),
             ServerBody::Ended(ended) => self.ended(&ended),
+            ServerBody::Signal(signal) => self.signal(signal),
             ServerBody::Heard(heard) => self.heard_at_meeting(&heard),
             ServerBody::Refusal(refusal) if frame.id == 0 => {
                 self.refused_session(refusal);
@@ -91,6 +92,7 @@ impl Engine {
                 self.with(id, |core, conversation| {
                     conversation.sync.head = Some(subscribed.head);
                     history::check_head(core, conversation, subscribed.head);
+                    signals::kept(core, conversation, subscribed.kept)?;
                     outbox::flush(core, conversation)
                 })
             }
@@ -142,6 +144,10 @@ impl Engine {
                 .with(id, |core, conversation| {
                     outbox::accepted(core, conversation, entry, accepted.seq)
                 }),
+            (Request::Signal(id, seq), ServerBody::Signalled(_)) => self.with(id, |core, conversation| {
+                signals::told(core, conversation, seq);
+                Ok(())
+            }),
             (Request::FetchTree(_), ServerBody::Tree(tree)) => {
                 self.mailbox
                     .tree(&mut self.core, &mut self.conversations, &tree.ratchet_tree)
@@ -223,6 +229,10 @@ impl Engine {
             }),
             Request::Submit(id, entry, attempt) => self.with(id, |core, conversation| {
                 outbox::refused(core, conversation, (entry, attempt), refusal)
+            }),
+            Request::Signal(id, seq) => self.with(id, |core, conversation| {
+                signals::refused(core, conversation, (seq, refusal.code()));
+                Ok(())
             }),
             Request::FetchTree(_) if will_pass(refusal.code()) => {
                 self.mailbox.tree_later(&self.core, &refusal);

@@ -183,6 +183,18 @@ pub enum Command {
         /// Seq of the last line that was read.
         seq: u64,
     },
+    /// Somebody is writing here, or not any more. Said to those who are there now, or to nobody.
+    Typing {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Not any more.
+        stopped: bool,
+    },
+    /// Whether others are told what was read, and this person what others have read; on all devices of the account.
+    SwitchReceipts {
+        /// They are.
+        on: bool,
+    },
     /// Changes how a conversation is treated, on all devices of the account.
     Set {
         /// Which conversation.
@@ -502,6 +514,24 @@ pub enum Event {
     Row(wire::TimelineRow),
     /// A conversation appeared or changed (name, members, standing).
     Conversation(ConversationId),
+    /// Somebody is writing, as long as nothing else is said.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        who: Address,
+        /// Until then; now when they stopped.
+        until: Timestamp,
+    },
+    /// Somebody has read on.
+    Seen {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        who: Address,
+        /// Up to here.
+        seq: u64,
+    },
     /// To be shown to the person, who gives it to the other device, and to nobody else.
     LinkCode {
         /// The code.
@@ -561,6 +591,8 @@ pub struct ConversationView {
     pub draft: String,
     /// How long messages last, in seconds; zero for ever.
     pub timer_secs: u32,
+    /// Up to which seq others have read, of those who say so; empty when this person does not say so either.
+    pub seen: Vec<(Address, u64)>,
 }
 
 /// Something that is to be said later.
@@ -606,6 +638,8 @@ pub struct AccountView {
     pub incarnation: u64,
     /// There is to be a backup.
     pub backup: bool,
+    /// Others are told what was read.
+    pub receipts: bool,
     /// What the backup is sealed to.
     pub backup_key: Bytes,
     /// What another device offers to this one.

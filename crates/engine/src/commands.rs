@@ -16,6 +16,7 @@ use crate::news::News;
 use crate::session::registered_answer;
 use crate::{
     Answer, Command, CommandId, Error, Setting, Target, contacts, membership, news, outbox, receive, say,
+    signals,
 };
 
 pub(crate) type Conversations = BTreeMap<ConversationId, Conversation>;
@@ -207,6 +208,7 @@ fn mark_read(
         news::read_up_to(core, conversation, seq);
         let mark = news::read_mark(core, conversation);
         core.tell_devices(News::Read(mark));
+        signals::read_here(core, conversation, seq)?;
     }
     Ok(Some(Answer::Done))
 }

@@ -10,7 +10,7 @@ use wire::ConversationStanding as Standing;
 
 use crate::item::{Item, Kind};
 use crate::journal::Journal;
-use crate::{Error, history, keys, leaves};
+use crate::{Error, history, keys, leaves, signals};
 
 /// Positions begin here, so that something urgent can be put before the first.
 const FIRST_POSITION: u64 = 1 << 32;
@@ -58,6 +58,7 @@ pub(crate) struct Sync {
     pub(crate) displaced_stay_out: bool,
     /// Every leaf was found to belong here, by what was known then.
     pub(crate) leaves_are_right: Option<leaves::Basis>,
+    pub(crate) signals: signals::Sync,
 }
 
 impl Conversation {
@@ -164,6 +165,10 @@ impl Conversation {
         let mut group = group;
         group.set_invite_uses(self.invite_uses());
         self.state.history = history::begin(&group);
+        // Without it, signals of this epoch pass unheard.
+        if let Ok(Some(secret)) = signals::derive(&group) {
+            signals::keep(&mut self.state, secret);
+        }
         self.group = Slot::Open(Box::new(group));
         self.unsaved = true;
     }
@@ -171,6 +176,7 @@ impl Conversation {
     /// Forgets the group and its secrets.
     pub(crate) fn forget_group(&mut self, mls: &Device) {
         self.group = Slot::Unopened;
+        self.state.signal_secrets.clear();
         self.unsaved = false;
         mls.forget(self.id);
     }

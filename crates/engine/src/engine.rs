@@ -25,7 +25,7 @@ use crate::schedule::Scheduled;
 use crate::transfer::{Transfer, TransferId};
 use crate::{
     AccountView, Command, CommandId, ConversationView, Effect, Error, Event, GroupView, Input, Picture,
-    groups, keys, outbox,
+    groups, keys, outbox, signals,
 };
 
 /// What may differ between devices.
@@ -271,7 +271,8 @@ impl Engine {
                 let update = (due != 0 && conversation.is_synced()).then(|| Timestamp::from_ms(due));
                 let sync = &conversation.sync;
                 let waits = [sync.commit_at, sync.retry_at, sync.speak_at, sync.tell_profile_at];
-                waits.into_iter().chain([update]).flatten().min()
+                let receipt = signals::wakeup(conversation);
+                waits.into_iter().chain([update, receipt]).flatten().min()
             });
         // What is due waits for something else than time.
         let turns = self.snapshots.values().map(|(turn, _)| *turn);
@@ -295,6 +296,7 @@ impl Engine {
             managing: account.certificate.managing && !account.state.account_key.is_empty(),
             incarnation: account.state.incarnation,
             backup: !account.state.backup_off,
+            receipts: !account.state.receipts_off,
             backup_key: account.state.backup_key.clone(),
             history: account.state.history.clone(),
             key_mark: KeyMark::of(&account.certificate.account_key),
@@ -341,6 +343,7 @@ impl Engine {
             pinned: settings.pinned,
             draft: settings.draft,
             timer_secs: conversation.state.timer_secs,
+            seen: signals::seen(account, &conversation.state),
         })
     }
 
@@ -493,6 +496,7 @@ impl Engine {
         let ran = ran.or_else(|| self.run_on_files(id, &command));
         let ran = ran.or_else(|| self.run_on_schedule(id, &command));
         let ran = ran.or_else(|| self.run_on_groups(id, &command));
+        let ran = ran.or_else(|| self.run_on_signals(id, &command));
         match ran.or_else(|| self.run_on_vault(id, &command)) {
             None => {}
             Some(Ok(())) => return,

@@ -41,6 +41,7 @@ mod say;
 mod schedule;
 mod server_time;
 mod session;
+mod signals;
 mod transfer;
 mod transfers;
 mod vault;

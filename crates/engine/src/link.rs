@@ -52,6 +52,8 @@ pub(crate) enum Request {
     Claim(ConversationId, EntryId),
     /// With the number of the attempt.
     Submit(ConversationId, EntryId, u32),
+    /// That everything up to here was read.
+    Signal(ConversationId, u64),
     FetchTree(ConversationId),
     FetchGroup(ConversationId),
     Rejoin(ConversationId),

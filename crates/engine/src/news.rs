@@ -103,6 +103,7 @@ impl Engine {
             }
             News::SnapshotWanted(_)
             | News::SeenOnce(_)
+            | News::Receipts(_)
             | News::SnapshotTold(_)
             | News::ConversationWanted(_)
             | News::Left(_)
@@ -143,6 +144,7 @@ impl Engine {
                 device.is_ok_and(|device| account.name_of(device).is_none())
             }
             News::Backup(switch) => switch.off,
+            News::Receipts(switch) => switch.off,
             _ => true,
         }
     }
@@ -236,6 +238,7 @@ impl Engine {
             News::Left(left) => self.leave_after(&left)?,
             News::Era(era) => self.take_era(from, era),
             News::Backup(switch) => self.take_switch(switch.off),
+            News::Receipts(switch) => self.take_receipts(switch.off),
             News::History(offer) => self.offered_history(offer),
             News::SeenOnce(seen) => {
                 if let Ok(id) = ConversationId::try_from(seen.conversation.as_ref()) {
@@ -463,6 +466,8 @@ impl Engine {
         everything.extend(names.map(News::DeviceName));
         let off = account.state.backup_off;
         everything.push(News::Backup(wire::BackupSwitch { off }));
+        let off = account.state.receipts_off;
+        everything.push(News::Receipts(wire::ReceiptSwitch { off }));
         for conversation in self.conversations.values_mut() {
             if conversation.kind() == ConversationKind::Account {
                 continue;
@@ -745,6 +750,7 @@ fn name(news: &News) -> Vec<u8> {
         News::Backup(_) => (12, &[]),
         News::History(offer) => (13, &offer.device_id),
         News::SeenOnce(seen) => (40, &seen.message_id),
+        News::Receipts(_) => (70, &[]),
     };
     [&[kind], about].concat()
 }

@@ -14,7 +14,9 @@ use crate::core::Core;
 use crate::item::{Item, Kind, Phase};
 use crate::said::{Line, Said};
 use crate::session::will_pass;
-use crate::{Answer, Error, Event, history, keys, leaves, membership, news, profile, receive, rejoin, say};
+use crate::{
+    Answer, Error, Event, history, keys, leaves, membership, news, profile, receive, rejoin, say, signals,
+};
 
 /// Messages of one conversation on their way at once.
 const IN_FLIGHT: usize = 32;
@@ -25,6 +27,7 @@ pub(crate) const RETRY: Duration = Duration::from_secs(2);
 
 /// Sends whatever may be sent now.
 pub(crate) fn flush(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+    signals::tell_if_due(core, conversation)?;
     if !may_send(core, conversation)? {
         return Ok(());
     }
@@ -477,7 +480,11 @@ pub(crate) fn fail(
 
 /// What hangs on the connection begins anew with the next one.
 pub(crate) fn reset(conversation: &mut Conversation) {
-    conversation.sync = crate::conversation::Sync::default();
+    let signals = std::mem::take(&mut conversation.sync.signals).after_break();
+    conversation.sync = crate::conversation::Sync {
+        signals,
+        ..crate::conversation::Sync::default()
+    };
     conversation
         .outbox
         .iter_mut()

@@ -14,7 +14,7 @@ use crate::item::{Kind, Phase};
 use crate::link::Request;
 use crate::news::{self, Heard};
 use crate::said::{Line, Said};
-use crate::{Answer, Error, Event, happened, history, outbox, profile, rejoin, say, server_time};
+use crate::{Answer, Error, Event, happened, history, outbox, profile, rejoin, say, server_time, signals};
 
 /// Members take turns to commit a leave: within this much for each member of the group.
 const COMMIT_TURN: Duration = Duration::from_millis(200);
@@ -313,6 +313,7 @@ fn enter(
     if epoch.expelled {
         return end(core, conversation);
     }
+    signals::begin_epoch(core, conversation)?;
     news::offer(core, conversation)?;
     if conversation.kind() == ConversationKind::Account && (epoch.rejoined || !epoch.added.is_empty()) {
         // Whoever came just now, or came back, has not heard it.

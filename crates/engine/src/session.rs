@@ -273,6 +273,9 @@ impl Engine {
                 conversation.state.lost |= conversation.is_read();
                 // What was read was counted in the other life of the store.
                 conversation.state.read = 0;
+                conversation.state.receipt_due = 0;
+                conversation.state.seen.clear();
+                conversation.sync.signals = Default::default();
                 if let Some(profile) = &mut conversation.state.profile {
                     profile.name_seq = 0;
                     profile.description_seq = 0;

@@ -15,6 +15,7 @@ mod meetings;
 mod present;
 mod requests;
 mod session;
+mod signals;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -19,6 +19,7 @@ use crate::login::{Expected, replayed};
 use crate::meetings::{self, Seat};
 use crate::present::Presence;
 use crate::requests::Request;
+use crate::signals::{Signals, passes, signalled};
 
 /// What becomes of a frame.
 pub enum Step {
@@ -42,6 +43,7 @@ pub struct Session<L, R, B> {
     /// Until when its first meeting lets it stay without logging in.
     welcome: Option<Timestamp>,
     feed: Feed,
+    signals: Signals,
 }
 
 /// A login that succeeded. There is one in the life of a connection, since it uses up the nonce.
@@ -66,6 +68,7 @@ impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
             seat: None,
             welcome: None,
             feed,
+            signals: Signals::new(now),
         }
     }
 
@@ -96,6 +99,7 @@ impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
                 session.feed.grant(credit.bytes);
                 Ok(())
             }),
+            Asked::Signal(signal) => self.signal(now, id, signal).await,
             _ if id == 0 => Step::Answer(Some(malformed(id, "a request must have an id"))),
             Asked::Register(asked) => Step::Answer(Some(answer(id, self.register(now, &asked).await))),
             Asked::Login(asked) => Step::Answer(Some(answer(id, self.log_in(now, &asked).await))),
@@ -118,7 +122,12 @@ impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
     pub async fn pump(&mut self, now: Timestamp) -> Vec<ServerFrame> {
         let mut frames = match &self.login {
             Some(login) if now < login.expires && login.presence.over().is_none() => {
-                self.feed.pump(&self.realm.delivery, login.device.device_id).await
+                let device = login.device.device_id;
+                let mut frames = self.feed.pump(&self.realm.delivery, device).await;
+                // After what they are about.
+                let signals = self.feed.doorbell().take_signals();
+                frames.extend(signals.into_iter().map(|signal| frame(0, Body::Signal(signal))));
+                frames
             }
             _ => {
                 self.feed.doorbell().take();
@@ -353,7 +362,28 @@ impl<L: Logs, R: Records, B: Blobs> Session<L, R, B> {
             .feed
             .subscribe(&self.realm.delivery, device, log, after)
             .await?;
-        Ok(Body::Subscribed(wire::Subscribed { head }))
+        let kept = match log {
+            LogId::Conversation(id) => self.realm.delivery.kept_signals(device, id).await?,
+            LogId::Mailbox(_) => Vec::new(),
+        };
+        Ok(Body::Subscribed(wire::Subscribed { head, kept }))
+    }
+
+    /// Passes a signal on. One that wants no answer and comes too soon is dropped.
+    async fn signal(&mut self, now: Timestamp, id: u64, signal: wire::Signal) -> Step {
+        let Some(login) = &self.login else {
+            return Step::Answer(Some(refuse(id, not_logged_in())));
+        };
+        let from = (login.device.device_id, self.feed.doorbell());
+        let passed = match self.signals.count(now) {
+            Ok(()) => self.realm.delivery.signal(from, signal).await,
+            Err(refusal) => Err(refusal),
+        };
+        match passed {
+            Ok(()) if id == 0 => Step::Answer(None),
+            Err(refusal) if id == 0 && passes(refusal.code) => Step::Answer(None),
+            passed => Step::Answer(Some(answer(id, passed.map(|()| signalled())))),
+        }
     }
 
     fn set_cursor(&self, cursor: &wire::Cursor) -> Result<(), Refusal> {

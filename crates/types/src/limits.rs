@@ -26,6 +26,16 @@ pub const BANNED: usize = 500;
 pub const INVITES: usize = 20;
 /// Longest slow mode of a group, in seconds: a day.
 pub const SLOW_MODE_SECS: u32 = 24 * 3600;
+/// Up to this many people tell each other that they write, and what they have read.
+pub const SIGNAL_MEMBERS: usize = 50;
+/// Longest sealed signal, in bytes.
+pub const SIGNAL_BYTES: usize = 256;
+/// Signals that a connection may send at once, and how many more in a second.
+pub const SIGNALS_AT_ONCE: u32 = 200;
+/// See [`SIGNALS_AT_ONCE`].
+pub const SIGNALS_PER_SEC: u32 = 5;
+/// Signals that wait for one connection; the oldest give way.
+pub const SIGNALS_WAITING: usize = 256;
 /// Up to this many people, a conversation is created with the hybrid post-quantum ciphersuite.
 pub const HYBRID_MEMBERS: usize = 50;
 /// Most devices of an account.

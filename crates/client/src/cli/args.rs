@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod signals;
 mod talk;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+pub(super) use signals::{Signals, Switch};
 pub(super) use talk::{How, Search, Talk, Which, lasting};
 
 /// Messages on a server that your community runs, readable by nobody else.
@@ -84,6 +86,8 @@ pub(super) enum Command {
     },
     #[command(flatten)]
     Talk(Talk),
+    #[command(flatten)]
+    Signals(Signals),
     /// Send a file, which goes on from where it was when it is interrupted
     Attach {
         /// An address, a handle of your own realm, or a conversation's id

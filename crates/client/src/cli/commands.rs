@@ -15,6 +15,7 @@ mod recover;
 mod register;
 mod say;
 mod settings;
+mod signals;
 mod talk;
 
 use std::io::Write;
@@ -117,6 +118,7 @@ async fn perform<W: Write>(
         } => register::run(session, output, &handle, device_name).await,
         Command::Device(device) => device::run(session, output, device).await,
         Command::Send { to, text, how } => say::run(session, output, (&to, &text), how).await,
+        Command::Signals(asked) => signals::run(session, output, asked).await,
         Command::Talk(talk) => talk::run(session, output, talk).await,
         Command::Attach {
             to,

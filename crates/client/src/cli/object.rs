@@ -66,6 +66,15 @@ pub(super) enum Object {
     /// What was said about another message.
     Change(Change),
     Settled(Settled),
+    /// Who has seen a message.
+    Seen(Seen),
+    /// Somebody is writing.
+    Typing {
+        conversation: String,
+        from: String,
+        /// Unless it is said again.
+        until_ms: u64,
+    },
     /// A message that was found.
     Hit(Hit),
     /// Something that is to be said later.
@@ -129,6 +138,14 @@ impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Seen {
+    pub(super) conversation: String,
+    /// Of the message.
+    pub(super) seq: u64,
+    pub(super) by: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]

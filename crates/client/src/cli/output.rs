@@ -132,6 +132,9 @@ impl<W: Write> Output<W> {
             Object::SeenOnce(stub) => self.stub(stub, "sent something to be seen once, and it was"),
             Object::Change(change) => self.change(change),
             Object::Settled(settled) => self.settled(settled),
+            Object::Seen(seen) if seen.by.is_empty() => "    seen by nobody who says so".to_owned(),
+            Object::Seen(seen) => format!("    seen by {}", safe_text::line(&seen.by.join(", "))),
+            Object::Typing { from, .. } => format!("  {} is writing …", safe_text::line(from)),
             Object::Hit(hit) => self.hit(hit),
             Object::Scheduled(scheduled) => self.scheduled(scheduled),
             Object::Unknown(place) => self.incident(

@@ -84,6 +84,7 @@ fn view() -> engine::ConversationView {
         pinned: false,
         draft: String::new(),
         timer_secs: 0,
+        seen: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use engine::{Command, ConversationView};
 use types::ConversationId;
 use types::wire::{ConversationStanding, TimelineRow};
 
-use super::{End, show};
+use super::{End, show, signals};
 use crate::cli::failure::Failure;
 use crate::cli::object::{Account, Object};
 use crate::cli::output::Output;
@@ -69,8 +69,11 @@ pub(super) async fn history<W: Write>(
         return Err(crate::Error::from(engine::Error::NoConversation(id)).into());
     }
     output.under(&heading(id, view))?;
-    for line in &lines {
+    for (at, line) in lines.iter().enumerate() {
         output.show(&Object::of_line(line, &me))?;
+        if let Some(seen) = view.and_then(|view| signals::seen_last(view, &lines, at)) {
+            output.show(&seen)?;
+        }
     }
     output.flush()?;
     let rows: Vec<TimelineRow> = lines.into_iter().map(|line| line.row).collect();

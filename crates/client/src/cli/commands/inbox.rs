@@ -8,14 +8,15 @@ use tokio::sync::broadcast::error::RecvError;
 use types::wire::TimelineRow;
 use types::{Address, ConversationId};
 
-use super::End;
 use super::chats::{heading, mark_read};
+use super::{End, signals};
 use crate::cli::failure::Failure;
 use crate::cli::object::{self, Object};
 use crate::cli::output::Output;
 use crate::cli::session::{Patience, Session};
 use crate::cli::terminal;
 use crate::store::{Arrival, Line};
+use crate::system;
 
 /// Lines that are read, shown and marked as shown together.
 const PAGE: usize = 500;
@@ -134,6 +135,12 @@ impl Inbox {
             match event.as_deref() {
                 Ok(Event::Row(_)) | Err(RecvError::Lagged(_)) => {
                     self.show_news(session, output).await?;
+                }
+                Ok(event @ Event::Typing { until, .. }) if *until > system::now() => {
+                    if let Some(typing) = signals::of_event(event) {
+                        output.show(&typing)?;
+                        output.flush()?;
+                    }
                 }
                 Ok(Event::Online) => terminal::tell("connected"),
                 Ok(Event::Offline) => terminal::tell("the connection broke; trying again …"),
