@@ -159,7 +159,7 @@ impl Play {
                 incarnation: 1,
                 ..wire::LoggedIn::default()
             }),
-            Ask::Subscribe(_) => Say::Subscribed(wire::Subscribed { head: 0 }),
+            Ask::Subscribe(_) => Say::Subscribed(wire::Subscribed::default()),
             Ask::PublishKeyPackages(stock) => {
                 self.published
                     .extend(stock.one_time.into_iter().map(|package| (stock.suite, package)));

@@ -24,7 +24,9 @@ impl Stage {
                 Some(Ask::Subscribe(subscribe)) => {
                     let log = subscribe_to(connection, &mut self.views, (device, frame.id), subscribe);
                     if let Some(log) = log.filter(|log| self.invented_logs.contains(log)) {
-                        connection.subscribing.push((frame.id, log, 0));
+                        connection
+                            .subscribing
+                            .push((frame.id, log, Subscribed::default()));
                         let confirmed = self.confirm(number, device);
                         return self.send_all(number, confirmed.into_iter().map(Frame::Say).collect());
                     }
@@ -63,7 +65,7 @@ impl Stage {
         let asked = connection.asked.remove(&frame.id);
         match (&mut frame.body, asked) {
             (Some(Say::Subscribed(subscribed)), Some(log)) => {
-                connection.subscribing.push((frame.id, log, subscribed.head));
+                connection.subscribing.push((frame.id, log, subscribed.clone()));
                 self.confirm(number, device)
             }
             (Some(Say::Accepted(accepted)), Some(log)) => {
@@ -135,11 +137,11 @@ impl Stage {
         let is_shown = |head: u64, log: LogId| view(log).is_some_and(|view| view.taken() >= head);
         let confirmed = connection
             .subscribing
-            .extract_if(.., |(_, log, head)| is_shown(*head, *log));
+            .extract_if(.., |(_, log, subscribed)| is_shown(subscribed.head, *log));
         confirmed
-            .map(|(id, log, _)| {
+            .map(|(id, log, subscribed)| {
                 let head = view(log).map_or(0, View::last);
-                let body = Some(Say::Subscribed(Subscribed { head }));
+                let body = Some(Say::Subscribed(Subscribed { head, ..subscribed }));
                 ServerFrame { id, body }
             })
             .collect()

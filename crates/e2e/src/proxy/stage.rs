@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 use types::wire::client_frame::Body as Ask;
 use types::wire::server_frame::Body as Say;
-use types::wire::{ClientFrame, Entries, Entry, EntryBody, ServerFrame};
+use types::wire::{ClientFrame, Entries, Entry, EntryBody, ServerFrame, Subscribed};
 use types::{DeviceId, LogId};
 
 use super::Play;
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     pub(super) asked: BTreeMap<u64, LogId>,
     pub(super) follows: Vec<LogId>,
     /// Answers that wait until everything up to the head was shown.
-    pub(super) subscribing: Vec<(u64, LogId, u64)>,
+    pub(super) subscribing: Vec<(u64, LogId, Subscribed)>,
 }
 
 /// Frames on their way out of the proxy.

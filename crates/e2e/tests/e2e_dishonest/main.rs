@@ -14,6 +14,7 @@ mod logs;
 mod own;
 mod recovery;
 mod rejoins;
+mod signals;
 mod table;
 mod town;
 mod yard;

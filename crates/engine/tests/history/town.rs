@@ -454,12 +454,14 @@ impl Town {
                     person.given.insert(Vec::new(), subscribe.after);
                     Say::Subscribed(wire::Subscribed {
                         head: person.mailbox.len() as u64,
+                        ..wire::Subscribed::default()
                     })
                 }
                 LogId::Conversation(id) => {
                     person.given.insert(id.as_bytes().to_vec(), subscribe.after);
                     Say::Subscribed(wire::Subscribed {
                         head: person.shown[&id].entries.len() as u64,
+                        ..wire::Subscribed::default()
                     })
                 }
             },

@@ -27,6 +27,12 @@ pub(super) async fn run<W: Write>(
         } => seen(session, output, &conversation, message.as_deref()).await,
         Signals::Typing { conversation, off } => {
             // Those who are there are told, which takes being there.
+            if session.is_offline() {
+                return Err(Failure::new(
+                    "offline",
+                    "nobody can be told without a connection; run this again without --offline",
+                ));
+            }
             session.sync(Patience::UntilTimeout).await?;
             let conversation = find(session, &conversation).await?;
             let command = Command::Typing {

@@ -231,7 +231,7 @@ fn reply(request: &Request, registered: &Option<Register>, shared: &Shared) -> O
                 }],
             }))
         }
-        Request::Subscribe(_) => Some(Reply::Subscribed(Subscribed { head: 0 })),
+        Request::Subscribe(_) => Some(Reply::Subscribed(Subscribed::default())),
         Request::PublishKeyPackages(_) => Some(Reply::KeyPackagesPublished(KeyPackagesPublished::default())),
         // Not of this realm, so whatever wants an answer waits.
         _ => None,
