@@ -76,6 +76,7 @@ fn row(seq: u64, rng: &Rng) -> Result<Frame, backup::Error> {
         sender: "somebody@town.example".to_owned(),
         at_ms: 1_700_000_000_000 + seq,
         took: None,
+        mentions_me: false,
         body: Some(wire::timeline_row::Body::Text(text)),
     };
     Row::new(1, row).map(Frame::Row)

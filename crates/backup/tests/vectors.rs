@@ -48,6 +48,7 @@ fn row(place: Place, sender: &str, body: Body) -> Frame {
         sender: sender.to_owned(),
         at_ms: 1_700_000_000_000 + place.seq,
         took: None,
+        mentions_me: false,
         body: Some(body),
     };
     Frame::Row(Row::new(place.incarnation, row).unwrap())

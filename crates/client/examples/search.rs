@@ -225,6 +225,7 @@ fn said_by(sender: &Address, content: &Content, number: u64) -> TimelineRow {
         sender: sender.to_string(),
         at_ms: BEGIN_MS + number * MINUTE_MS,
         took: None,
+        mentions_me: false,
         body: Some(Body::Said(said)),
     }
 }

@@ -39,6 +39,9 @@ pub(crate) struct More {
     /// Accounts that the text mentions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) mentions: Vec<String>,
+    /// It calls this person, by name or with everybody.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) mentions_me: bool,
     /// There is more that this version does not know.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) partial: bool,
@@ -224,6 +227,7 @@ fn marks(line: &Line, content: &Content) -> More {
     };
     More {
         once: content.is_once(),
+        mentions_me: line.row.mentions_me,
         forwarded: content.is_forwarded(),
         quote: line.quote.as_ref().map(quoted),
         edits: message.earlier.len(),

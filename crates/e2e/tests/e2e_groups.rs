@@ -348,3 +348,37 @@ fn who_leaves_quietly_is_missed_by_admins_only() -> Result<()> {
     assert_eq!(left, 1, "{notices:?}");
     Ok(())
 }
+
+#[test]
+fn an_admin_calls_everybody_and_a_member_cannot() -> Result<()> {
+    let Town {
+        anna,
+        boris,
+        vera,
+        folder: _folder,
+        _server,
+    } = town()?;
+    let group = group(&anna, &["boris", "vera"])?;
+    for person in [&boris, &vera] {
+        person.run(&["accept", &group])?;
+        person.inbox()?;
+    }
+    let called = |person: &Person| -> Result<Vec<bool>> {
+        let lines = person.run(&["inbox"])?;
+        let messages = lines.iter().filter(|line| line["event"] == "message");
+        Ok(messages.map(|line| line["mentions_me"] == true).collect())
+    };
+    anna.run(&["send", &group, "the water is off", "--mention-all"])?;
+    boris.run(&["send", &group, "hear me, too", "--mention-all"])?;
+    boris.run(&["send", &group, "@vera, are you in?", "--mention", "vera"])?;
+    anna.run(&["send", &group, "no more for now"])?;
+    assert_eq!(called(&vera)?, [true, false, true, false]);
+    assert_eq!(called(&boris)?, [true, false]);
+    assert_eq!(called(&anna)?, [false, false]);
+    anna.run(&["group", "promote", &group, "boris"])?;
+    boris.run(&["send", &group, "and now?", "--mention-all"])?;
+    assert_eq!(called(&vera)?, [true]);
+    let alone = boris.run(&["send", "anna", "you", "--mention-all"]);
+    assert_eq!(code(alone), "not_a_group");
+    Ok(())
+}

@@ -29,6 +29,7 @@ mod link;
 mod linking;
 mod mailbox;
 mod membership;
+mod mentions;
 mod news;
 mod outbox;
 mod profile;

@@ -14,7 +14,9 @@ use crate::item::{Kind, Phase};
 use crate::link::Request;
 use crate::news::{self, Heard};
 use crate::said::{Line, Said};
-use crate::{Answer, Error, Event, happened, history, outbox, profile, rejoin, say, server_time, signals};
+use crate::{
+    Answer, Error, Event, happened, history, mentions, outbox, profile, rejoin, say, server_time, signals,
+};
 
 /// Members take turns to commit a leave: within this much for each member of the group.
 const COMMIT_TURN: Duration = Duration::from_millis(200);
@@ -271,7 +273,10 @@ fn hear(
     }
     let said = said(conversation, place, sender, content);
     match said.line() {
-        Ok(Line::Row(row)) => core.journal.row(row),
+        Ok(Line::Row(row)) => {
+            let mentions_me = mentions::calls_us(core, conversation, &said)?;
+            core.journal.row(wire::TimelineRow { mentions_me, ..row });
+        }
         Ok(Line::Profile(told)) => profile::told(core, conversation, &said, &told)?,
         Ok(Line::Timer(after_secs, row)) => {
             if say::may_settle(core, conversation, &sender.address)? {

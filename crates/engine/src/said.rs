@@ -89,6 +89,7 @@ impl Said<'_> {
             sender: self.sender.to_string(),
             at_ms: self.at.as_ms(),
             took: None,
+            mentions_me: false,
             body: Some(RowBody::Said(said)),
         }
     }

@@ -101,6 +101,7 @@ fn row(seq: u64, sender: &str, body: Body) -> TimelineRow {
         sender: sender.to_owned(),
         at_ms: seq * 1_000,
         took: None,
+        mentions_me: false,
         body: Some(body),
     }
 }

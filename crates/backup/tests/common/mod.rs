@@ -159,6 +159,7 @@ pub(crate) fn text(place: Place, text: &str) -> wire::TimelineRow {
         sender: "anna@town.example".to_owned(),
         at_ms: now().as_ms() + place.seq,
         took: None,
+        mentions_me: false,
         body: Some(wire::timeline_row::Body::Text(wire::TextRow {
             text: text.to_owned(),
             ..wire::TextRow::default()

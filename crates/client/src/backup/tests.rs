@@ -187,6 +187,7 @@ fn row(conversation: ConversationId, seq: u64, body: Body) -> TimelineRow {
         sender: "anna@city.example".to_owned(),
         at_ms: 1_000 + seq,
         took: None,
+        mentions_me: false,
         body: Some(body),
     }
 }

@@ -38,6 +38,7 @@ fn row(body: Body) -> TimelineRow {
         sender: boris().to_string(),
         at_ms: AT_MS,
         took: None,
+        mentions_me: false,
         body: Some(body),
     }
 }

@@ -55,6 +55,7 @@ fn row(seq: u64, sender: &str, at_ms: u64, body: Body) -> TimelineRow {
         sender: sender.to_owned(),
         at_ms,
         took: None,
+        mentions_me: false,
         body: Some(body),
     }
 }

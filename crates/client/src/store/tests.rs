@@ -30,6 +30,7 @@ fn row(conversation: ConversationId, id: u8, seq: u64, body: Body) -> TimelineRo
         sender: "anna@city.example".to_owned(),
         at_ms: 1_000 + seq,
         took: None,
+        mentions_me: false,
         body: Some(body),
     }
 }

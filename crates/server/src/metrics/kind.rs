@@ -54,6 +54,7 @@ kinds! {
     KeepBlobs = "keep_blobs",
     PutManifest = "put_manifest",
     FetchManifest = "fetch_manifest",
+    Signal = "signal",
 }
 
 /// How many outcomes are told apart: refusal codes stay below.

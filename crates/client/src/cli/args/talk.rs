@@ -25,6 +25,9 @@ pub(in crate::cli) struct How {
     /// Mention somebody, where the text has their handle after an @; may be repeated
     #[arg(long, value_name = "PERSON")]
     pub(in crate::cli) mention: Vec<String>,
+    /// Mention everybody in a group: of an admin's message they are notified
+    #[arg(long)]
+    pub(in crate::cli) mention_all: bool,
     /// Title of the page that the link in the text leads to
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) preview_title: Option<String>,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use content::{Content, Expiration, MessageId, Text, markdown};
 use engine::{Answer, Command, Target};
-use types::{Address, Timestamp};
+use types::{Address, ConversationId, Timestamp};
 
 use super::{End, show, talk, unexpected};
 use crate::cli::args::How;
@@ -26,7 +26,7 @@ pub(super) async fn run<W: Write>(
     let now = system::now();
     let at = how.at.as_deref().map(|at| moment::read(at, now, output.zone()));
     let at = at.transpose()?;
-    let mut content = compose(text, &how, &me)?;
+    let mut content = compose(text, &how, (&me, &to))?;
     if let Some(name) = &how.reply {
         content = content.replying_to(find_message(session, &to, name).await?);
     }
@@ -45,13 +45,16 @@ pub(super) async fn run<W: Write>(
     }
 }
 
-fn compose(text: &str, how: &How, me: &Address) -> Result<Content, Failure> {
+fn compose(text: &str, how: &How, (me, to): (&Address, &Target)) -> Result<Content, Failure> {
     let people = names::people(&how.mention, me)?;
-    let is_markdown = how.markdown || !people.is_empty();
+    let is_markdown = how.markdown || how.mention_all || !people.is_empty();
     let mut text = match is_markdown && !how.markdown {
         true => markdown::escape(text),
         false => text.to_owned(),
     };
+    if how.mention_all {
+        text = format!("{} {text}", markdown::mention_all(room(to)?));
+    }
     for person in &people {
         let (plain, mention) = (
             format!("@{}", markdown::escape(person.handle.as_str())),
@@ -74,6 +77,17 @@ fn compose(text: &str, how: &How, me: &Address) -> Result<Content, Failure> {
         ),
         None if is_markdown => Ok(Content::markdown([0; 16], &text)),
         None => Ok(Content::text([0; 16], &text)),
+    }
+}
+
+/// Everybody is to be mentioned where there are more than two.
+fn room(to: &Target) -> Result<ConversationId, Failure> {
+    match to {
+        Target::Conversation(id) => Ok(*id),
+        Target::Person(_) => Err(Failure::argument(
+            "not_a_group",
+            "everybody can be mentioned in a group only; name it by its id",
+        )),
     }
 }
 

@@ -99,6 +99,9 @@ impl<W: std::io::Write> Output<W> {
         if let Some(short) = &ids.reply_to_short {
             mark(format!("answering [{short}]"));
         }
+        if more.mentions_me {
+            mark("calls you".to_owned());
+        }
         if more.forwarded {
             mark("forwarded".to_owned());
         }
