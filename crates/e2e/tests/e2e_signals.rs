@@ -48,11 +48,16 @@ fn who_has_seen_what_is_told_to_those_who_tell() -> Result<()> {
     assert_eq!(seen(&anna, &[group])?, [""; 0]);
 
     // Anna was away when the two read it.
-    boris.run(&["accept", group])?;
-    vera.run(&["accept", group])?;
     boris.inbox()?;
+    assert_eq!(
+        seen(&anna, &[group])?,
+        [""; 0],
+        "a request is answered by nothing"
+    );
+    boris.run(&["accept", group])?;
     assert_eq!(seen(&anna, &[group])?, [boris.address.clone()]);
     vera.inbox()?;
+    vera.run(&["accept", group])?;
     let mut both = seen(&anna, &[group])?;
     both.sort();
     assert_eq!(both, [boris.address.clone(), vera.address.clone()]);
@@ -105,8 +110,8 @@ fn who_follows_sees_that_somebody_is_writing() -> Result<()> {
     let person = |handle| Person::register(&server, folder.path(), handle);
     let (anna, boris) = (person("anna")?, person("boris")?);
     let direct = anna.send("boris", "hello")?;
-    boris.run(&["accept", &direct])?;
     boris.inbox()?;
+    boris.run(&["accept", &direct])?;
 
     let mut following = Running(anna.start(&["inbox", "--follow"])?);
     let output = following.0.stdout.take().context("no output")?;

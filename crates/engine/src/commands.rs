@@ -438,6 +438,8 @@ fn accept(
 ) -> Result<Option<Answer>, Error> {
     let conversation = find(conversations, conversation)?;
     welcome_in(core, conversation);
+    // What was read of it meanwhile may be told now.
+    signals::tell_if_due(core, conversation)?;
     Ok(Some(Answer::Done))
 }
 

@@ -18,8 +18,8 @@ fn court() -> Result<(Town, [Person; 3], String)> {
     let [anna, boris, vera] = &people;
     let group = group(anna, &["boris", "vera"])?;
     for person in [boris, vera] {
-        person.run(&["accept", &group])?;
         person.inbox()?;
+        person.run(&["accept", &group])?;
     }
     say(anna, &group, "one")?;
     Ok((town, people, group))
