@@ -55,7 +55,7 @@ fn who_has_seen_what_is_told_to_those_who_tell() -> Result<()> {
         "a request is answered by nothing"
     );
     boris.run(&["accept", group])?;
-    assert_eq!(seen(&anna, &[group])?, [boris.address.clone()]);
+    assert_eq!(seen(&anna, &[group])?, [boris.address.as_str()]);
     vera.inbox()?;
     vera.run(&["accept", group])?;
     let mut both = seen(&anna, &[group])?;
@@ -87,19 +87,19 @@ fn who_has_seen_what_is_told_to_those_who_tell() -> Result<()> {
     // Whoever says nothing of what they read is told nothing.
     vera.run(&["receipts", "off"])?;
     vera.inbox()?;
-    assert_eq!(seen(&anna, &[group])?, [boris.address.clone()]);
+    assert_eq!(seen(&anna, &[group])?, [boris.address.as_str()]);
     assert_eq!(seen(&vera, &[group])?, [""; 0]);
     vera.run(&["receipts", "on"])?;
-    assert_eq!(seen(&vera, &[group])?, [boris.address.clone()]);
+    assert_eq!(seen(&vera, &[group])?, [boris.address.as_str()]);
     // What was read meanwhile is not told afterwards.
-    assert_eq!(seen(&anna, &[group])?, [boris.address.clone()]);
+    assert_eq!(seen(&anna, &[group])?, [boris.address.as_str()]);
     let mut both = seen(&anna, &[group, first])?;
     both.sort();
     assert_eq!(both, [boris.address.clone(), vera.address.clone()]);
 
     // Who is gone has seen nothing here; the rest stays known in the epoch that follows.
     anna.run(&["group", "remove", group, "vera"])?;
-    assert_eq!(seen(&anna, &[group, first])?, [boris.address.clone()]);
+    assert_eq!(seen(&anna, &[group, first])?, [boris.address.as_str()]);
     Ok(())
 }
 

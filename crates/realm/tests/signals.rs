@@ -32,7 +32,7 @@ fn heard(client: &mut Client<'_>) -> Vec<(DeviceId, Vec<u8>)> {
 }
 
 fn told(signal: &wire::Signal) -> (DeviceId, Vec<u8>) {
-    let sender = DeviceId::try_from(signal.sender_device.as_ref()).unwrap();
+    let sender = DeviceId::try_from(signal.sender_device.as_ref()).expect("the server's word");
     (sender, signal.sealed.to_vec())
 }
 
@@ -43,7 +43,7 @@ fn kept(client: &mut Client<'_>, group: &Group) -> Vec<(DeviceId, Vec<u8>)> {
         after: 1,
         incarnation: 7,
     };
-    match client.ask(Asked::Subscribe(subscribe)).unwrap() {
+    match client.ask(Asked::Subscribe(subscribe)).expect("a member") {
         Body::Subscribed(subscribed) => subscribed.kept.iter().map(told).collect(),
         other => panic!("{other:?}"),
     }
