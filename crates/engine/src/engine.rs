@@ -271,7 +271,7 @@ impl Engine {
                 let update = (due != 0 && conversation.is_synced()).then(|| Timestamp::from_ms(due));
                 let sync = &conversation.sync;
                 let waits = [sync.commit_at, sync.retry_at, sync.speak_at, sync.tell_profile_at];
-                let receipt = signals::wakeup(conversation);
+                let receipt = signals::wakeup(conversation, self.core.now);
                 waits.into_iter().chain([update, receipt]).flatten().min()
             });
         // What is due waits for something else than time.

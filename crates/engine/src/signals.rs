@@ -195,10 +195,11 @@ pub(crate) fn seen(account: &Account, state: &wire::ConversationState) -> Vec<(A
         .collect()
 }
 
-/// When there is something to tell.
-pub(crate) fn wakeup(conversation: &Conversation) -> Option<Timestamp> {
+/// When there is something to tell that waits for time alone.
+pub(crate) fn wakeup(conversation: &Conversation, now: Timestamp) -> Option<Timestamp> {
     let due = conversation.state.receipt_due != 0 && conversation.is_synced();
-    conversation.sync.signals.receipt_at.filter(|_| due)
+    let at = conversation.sync.signals.receipt_at?;
+    (due && at > now).then_some(at)
 }
 
 /// A new epoch has begun: its secret is kept, what waited for it is heard, and who is gone has read nothing here.
