@@ -422,7 +422,7 @@ pub(crate) fn leave_with_all_devices(
 }
 
 /// A device of this account that is just on its way in is to leave as well.
-fn tell_left(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
+pub(crate) fn tell_left(core: &mut Core, conversation: &mut Conversation) -> Result<(), Error> {
     let group = conversation.group(&core.account()?.mls)?;
     conversation.state.last_epoch = group.map_or(0, mls::Group::epoch);
     conversation.state.left = true;

@@ -15,7 +15,8 @@ use crate::link::Request;
 use crate::news::{self, Heard};
 use crate::said::{Line, Said};
 use crate::{
-    Answer, Error, Event, happened, history, mentions, outbox, profile, rejoin, say, server_time, signals,
+    Answer, Error, Event, commands, happened, history, mentions, outbox, profile, rejoin, say, server_time,
+    signals,
 };
 
 /// Members take turns to commit a leave: within this much for each member of the group.
@@ -325,6 +326,10 @@ fn enter(
         news::ask_for_everything(core);
     }
     if conversation.standing() == Standing::Leaving && !conversation.is_leaving() {
+        if epoch.added.iter().any(|member| core.is_self(&member.address)) {
+            // One of the account's devices came in meanwhile: that the person left was told before it did.
+            commands::tell_left(core, conversation)?;
+        }
         // The commit did not know of the leave, which is void with its epoch.
         core.enqueue_first(conversation, Kind::Leave);
     }
