@@ -134,6 +134,7 @@ fn row(number: u64) -> TimelineRow {
         sender: sender.to_string(),
         at_ms: BEGIN_MS + number * 60_000,
         took: None,
+        mentions_me: false,
         body: Some(Body::Said(said)),
     }
 }
